@@ -191,8 +191,9 @@ function readJUnit(xml) {
     const file = attributeOf(attributes, "file") || attributeOf(attributes, "classname");
     const group = attributeOf(attributes, "classname");
     const name = attributeOf(attributes, "name");
-    // Bun tells the describe blocks apart from the name; the others carry them in it.
-    const full = file !== group && !name.includes(" > ") && group && group !== "test" ? `${group} > ${name}` : name;
+    // Bun names the describe blocks, the innermost first, in another attribute; the others have them in the name.
+    const isApart = group !== "" && group !== "test" && group !== file;
+    const full = isApart ? [...group.split(" > ").reverse(), name].join(" > ") : name;
     // Bun reports what a name filter left out as skipped.
     if (pattern !== undefined && !pattern.test(full.replaceAll(" > ", " "))) continue;
     // Deno and Node report where the shim registered the test; the stack above has the real place.
