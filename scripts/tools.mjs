@@ -8,16 +8,17 @@ const paths = new Map();
 /**
  * The executable of a runtime at the version of versions.mjs. npm fetches it the first time.
  *
- * @param {"bun" | "deno" | "node"} tool
+ * @param {"bun" | "deno" | "node" | "oldestNode"} tool
  * @returns {string}
  */
 export function pathOf(tool) {
   const known = paths.get(tool);
   if (known !== undefined) return known;
   const wanted = VERSIONS[tool];
-  let path = tool;
-  if (versionOf(tool) !== wanted) {
-    path = locate(tool, wanted) ?? locate(tool, wanted) ?? fail(`Cannot install ${tool}@${wanted} from npm`);
+  const program = tool === "oldestNode" ? "node" : tool;
+  let path = program;
+  if (versionOf(program) !== wanted) {
+    path = locate(program, wanted) ?? locate(program, wanted) ?? fail(`Cannot install ${program}@${wanted} from npm`);
     const found = versionOf(path);
     if (found !== wanted) fail(`Cannot use ${path}: its version is ${found}, not ${wanted}`);
   }

@@ -4,4 +4,6 @@ export const VERSIONS = Object.freeze({
   bun: "1.4.5",
   deno: "2.9.5",
   node: "24.21.0",
+  /** The floor of "engines" in package.json. */
+  oldestNode: "22.13.0",
 });

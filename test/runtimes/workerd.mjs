@@ -24,10 +24,10 @@ export async function runOnWorkerd(files, { directory, name, concurrency = 2, on
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { file, index } = next;
       const place = path.join(directory, `workerd-${index}`);
-      function report(result) {
+      const report = (result) => {
         results.push({ file, ...result });
         onResult({ file, ...result });
-      }
+      };
       try {
         await mkdir(place, { recursive: true });
         await runFile(file, place, settings, name, report);

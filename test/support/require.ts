@@ -16,8 +16,11 @@ interface Program {
   readonly debian: string;
 }
 
+/** A program that a test may need. */
+export type ProgramName = "chromium" | "exim" | "nats" | "redis";
+
 /** The programs a test may ask for. `.ci/run` installs them; its list and this one go together. */
-const PROGRAMS = {
+const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
   chromium: {
     names: ["chromium", "chromium-browser", "google-chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"],
     debian: "chromium",
@@ -25,10 +28,7 @@ const PROGRAMS = {
   exim: { names: ["exim4", "exim"], debian: "exim4-daemon-light" },
   nats: { names: ["nats-server"], debian: "nats-server" },
   redis: { names: ["redis-server"], debian: "redis-server" },
-} as const satisfies Record<string, Program>;
-
-/** A program that a test may need. */
-export type ProgramName = keyof typeof PROGRAMS;
+};
 
 /**
  * Where a program is, or `undefined`. `POSTHORN_<NAME>` (for example `POSTHORN_CHROMIUM`) names another place than the
