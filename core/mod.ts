@@ -1,0 +1,47 @@
+/**
+ * The core of Posthorn: messages, channels over a store, and the contracts of backends. No dependency, no runtime.
+ *
+ * @module
+ */
+
+// Messages
+export * from "./message/attachment.ts";
+export * from "./message/channel-message.ts";
+export * from "./message/delivery-event.ts";
+export * from "./message/incoming-message.ts";
+export {
+  cloneJson,
+  DEFAULT_MAX_MESSAGE_BYTES,
+  type JsonLimits,
+  type JsonObject,
+  type JsonValue,
+} from "./message/json.ts";
+export {
+  createOutgoingMessage,
+  isAtLeast,
+  type OutgoingMessage,
+  type OutgoingMessageContext,
+  type OutgoingMessageInit,
+  SEVERITIES,
+  type Severity,
+  type StoredOutgoingMessage,
+} from "./message/outgoing-message.ts";
+export * from "./message/receipt.ts";
+
+// Write your own backend
+export * from "./communicators/backend-registry.ts";
+export * from "./communicators/communicator.ts";
+export * from "./communicators/webhook-receiver.ts";
+
+// Write your own store
+export * from "./store/message-store.ts";
+
+// Building blocks
+export * from "./errors.ts";
+export * from "./support/assert.ts";
+export { backoffDelayMs, type BackoffOptions } from "./support/backoff.ts";
+export { type Clock, ManualClock, systemClock, type TimerHandle } from "./support/clock.ts";
+export { errorFields, type LogFields, type Logger, silentLogger } from "./support/logger.ts";
+export { nearest } from "./support/nearest.ts";
+export { secureEqual } from "./support/secure-equal.ts";
+export * from "./support/standard-schema.ts";
