@@ -8,6 +8,7 @@
 export * from "./message/attachment.ts";
 export * from "./message/channel-message.ts";
 export * from "./message/delivery-event.ts";
+export { createIdGenerator } from "./message/ids.ts";
 export * from "./message/incoming-message.ts";
 export {
   cloneJson,
