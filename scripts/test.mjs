@@ -14,7 +14,6 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const RUNTIMES = ["bun", "deno", "node", "workerd"];
 /** As DEFAULT_TIMEOUT_MS of test/support/registry.ts. */
 const TEST_TIMEOUT_MS = 30_000;
-const RUNTIME_TIMEOUT_MS = 15 * 60_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +24,7 @@ const { values, positionals } = parseArgs({
     verbose: { type: "boolean", default: false },
   },
 });
+const RUNTIME_TIMEOUT_MS = (values.long ? 60 : 8) * 60_000;
 process.chdir(ROOT);
 const pattern = values.name === undefined ? undefined : new RegExp(values.name);
 if (values.long) process.env["POSTHORN_LONG"] = "1";

@@ -29,7 +29,7 @@ export async function runOnWorkerd(files, { directory, name, concurrency = 2, on
         onResult({ file, ...result });
       };
       try {
-        await mkdir(place, { recursive: true });
+        await mkdir(path.join(place, "storage"), { recursive: true });
         await runFile(file, place, settings, name, report);
       } catch (error) {
         report({ name: "(the file)", outcome: "failed", error: error.message });
@@ -118,10 +118,11 @@ const config :Workerd.Config = (
       compatibilityFlags = [${flags}],
       globalOutbound = "loopback",
       durableObjectNamespaces = [${namespaces.join(", ")}],
-      durableObjectStorage = (inMemory = void),
+      durableObjectStorage = (localDisk = "disk"),
       bindings = [${bindings.join(", ")}]
     )),
-    (name = "loopback", network = (allow = ["local"]))
+    (name = "loopback", network = (allow = ["local"])),
+    (name = "disk", disk = (path = "storage", writable = true))
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "tests")]
 );
