@@ -36,6 +36,7 @@ export * from "./communicators/webhook-receiver.ts";
 
 // Write your own store
 export * from "./store/message-store.ts";
+export * from "./store/store-input.ts";
 
 // Building blocks
 export * from "./errors.ts";

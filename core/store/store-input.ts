@@ -1,0 +1,316 @@
+/**
+ * The checks every store makes before it does anything: what is refused, is refused alike everywhere, and nothing of
+ * the call is stored.
+ *
+ * @module
+ */
+import { kindOf, ValidationError } from "../errors.ts";
+import type { MessageEnvelope } from "../message/channel-message.ts";
+import { cloneJson, type JsonObject } from "../message/json.ts";
+import { assertDurationMs, assertId, assertInteger } from "../support/assert.ts";
+import type {
+  ClaimRequest,
+  PruneRequest,
+  QueryRequest,
+  ReleaseOperation,
+  SharedReadRequest,
+  StoreOperation,
+} from "./message-store.ts";
+
+/** The longest channel key, state key, lane or foreign id, in UTF-16 units. */
+export const MAX_KEY_LENGTH = 1_000;
+
+/** The longest `detail` of a failure that is kept, in UTF-16 units. */
+const MAX_DETAIL_LENGTH = 1_000;
+
+/**
+ * A key of a channel or state value, a lane, or an id another system gave: 1 to 1,000 characters of any kind.
+ *
+ * @param value The value.
+ * @param argument What to call it.
+ * @returns The key.
+ * @throws {ValidationError} If it is something else.
+ */
+export function assertKey(value: unknown, argument: string): string {
+  if (typeof value === "string" && value !== "" && value.length <= MAX_KEY_LENGTH) return value;
+  throw new ValidationError(
+    argument,
+    `Cannot accept '${argument}': it must be a text of 1 to ${MAX_KEY_LENGTH} characters, not ${kindOf(value)}`,
+  );
+}
+
+/**
+ * Checks a message on its way into a store and copies it, content and metadata included.
+ *
+ * @param message What the caller passed.
+ * @param path What to call it: `"messages[0]"`.
+ * @param maxBytes How large content and metadata may be each, as UTF-8 JSON.
+ * @returns The copy, without properties an envelope does not have. Content and metadata are frozen.
+ * @throws {ValidationError} If a property is of the wrong kind or size. `argument` names it.
+ * @throws {TooLargeError} If content or metadata are larger than `maxBytes`.
+ */
+export function checkEnvelope(message: MessageEnvelope, path: string, maxBytes: number): MessageEnvelope {
+  if (typeof message !== "object" || message === null) throw refuse(path, "a message", message);
+  if (message.v !== 1) throw refuse(`${path}.v`, "1", message.v);
+  const { timestamp, namespace, metadata } = message;
+  if (typeof timestamp !== "number" || !Number.isFinite(timestamp)) {
+    throw refuse(`${path}.timestamp`, "a number of milliseconds", timestamp);
+  }
+  if (typeof namespace !== "string" || namespace.length > MAX_KEY_LENGTH) {
+    throw refuse(`${path}.namespace`, `a text of at most ${MAX_KEY_LENGTH} characters`, namespace);
+  }
+  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
+    throw refuse(`${path}.metadata`, "an object", metadata);
+  }
+  const copy: Writable<MessageEnvelope> = {
+    id: message.id,
+    timestamp,
+    senderId: message.senderId,
+    content: cloneJson(message.content, `${path}.content`, { maxBytes }),
+    metadata: cloneMetadata(metadata, path, maxBytes),
+    v: 1,
+    namespace,
+  };
+  if (!isPlainId(copy.id)) assertId(copy.id, `${path}.id`);
+  if (!isPlainId(copy.senderId)) assertId(copy.senderId, `${path}.senderId`);
+  if (message.recipientId !== undefined) copy.recipientId = assertId(message.recipientId, `${path}.recipientId`);
+  if (message.correlationId !== undefined) {
+    copy.correlationId = assertKey(message.correlationId, `${path}.correlationId`);
+  }
+  if (message.replyTo !== undefined) copy.replyTo = assertKey(message.replyTo, `${path}.replyTo`);
+  if (message.orderingKey !== undefined) copy.orderingKey = assertKey(message.orderingKey, `${path}.orderingKey`);
+  if (message.notBefore !== undefined) copy.notBefore = assertTime(message.notBefore, `${path}.notBefore`);
+  if (message.expiresAt !== undefined) copy.expiresAt = assertTime(message.expiresAt, `${path}.expiresAt`);
+  if (message.externalId !== undefined) copy.externalId = assertKey(message.externalId, `${path}.externalId`);
+  if (message.traceparent !== undefined) copy.traceparent = assertKey(message.traceparent, `${path}.traceparent`);
+  return copy;
+}
+
+/**
+ * Checks the operations of a commit, and copies the JSON in them.
+ *
+ * @param operations What the caller passed.
+ * @param maxBytes How large one content, metadata or state value may be, as UTF-8 JSON.
+ * @returns The operations, with copies in the place of those that carry JSON.
+ * @throws {ValidationError} If a property is of the wrong kind or size: `operations[2].leaseMs`.
+ * @throws {TooLargeError} If a value is larger than `maxBytes`.
+ */
+export function checkOperations(operations: readonly StoreOperation[], maxBytes: number): readonly StoreOperation[] {
+  if (!Array.isArray(operations)) throw refuse("operations", "an array", operations);
+  const checked: StoreOperation[] = [];
+  for (let index = 0; index < operations.length; index++) {
+    const operation: StoreOperation | undefined = operations[index];
+    checked.push(checkOperation(operation, index, maxBytes));
+  }
+  return checked;
+}
+
+function checkOperation(operation: StoreOperation | undefined, index: number, maxBytes: number): StoreOperation {
+  if (typeof operation !== "object" || operation === null) throw refuse(`operations[${index}]`, "an object", operation);
+  switch (operation.type) {
+    case "ack":
+      checkDelivery(operation, index);
+      return operation;
+    case "release":
+      return checkRelease(operation, index, maxBytes);
+    case "extend":
+      checkDelivery(operation, index);
+      assertLeaseMs(operation.leaseMs, `operations[${index}].leaseMs`);
+      return operation;
+    case "append": {
+      const path = `operations[${index}]`;
+      assertKey(operation.channel, `${path}.channel`);
+      assertMode(operation.mode, `${path}.mode`);
+      if (operation.dedupeForMs !== undefined) assertFiniteMs(operation.dedupeForMs, `${path}.dedupeForMs`);
+      return { ...operation, message: checkEnvelope(operation.message, `${path}.message`, maxBytes) };
+    }
+    case "remove":
+      assertKey(operation.channel, `operations[${index}].channel`);
+      assertId(operation.id, `operations[${index}].id`);
+      assertFlag(operation.unlessClaimed, `operations[${index}].unlessClaimed`);
+      return operation;
+    case "set-cursor":
+      assertKey(operation.channel, `operations[${index}].channel`);
+      assertId(operation.readerId, `operations[${index}].readerId`);
+      assertInteger(operation.seq, `operations[${index}].seq`, 0);
+      return operation;
+    case "set-state": {
+      const path = `operations[${index}]`;
+      assertKey(operation.key, `${path}.key`);
+      if (operation.expectedVersion !== undefined) {
+        assertInteger(operation.expectedVersion, `${path}.expectedVersion`, 0);
+      }
+      if (operation.ttlMs !== undefined) assertLeaseMs(operation.ttlMs, `${path}.ttlMs`);
+      return { ...operation, value: cloneJson(operation.value, `${path}.value`, { maxBytes }) };
+    }
+    case "delete-state":
+      assertKey(operation.key, `operations[${index}].key`);
+      if (operation.expectedVersion !== undefined) {
+        assertInteger(operation.expectedVersion, `operations[${index}].expectedVersion`, 0);
+      }
+      return operation;
+    default:
+      throw refuse(`operations[${index}].type`, "the type of an operation", Reflect.get(operation, "type"));
+  }
+}
+
+/** What names a delivery. No path is built unless something is wrong: acknowledging is the hottest of all. */
+function checkDelivery(
+  operation: { readonly channel: string; readonly seq: number; readonly token: string },
+  index: number,
+): void {
+  const { channel, seq, token } = operation;
+  if (typeof channel !== "string" || channel === "" || channel.length > MAX_KEY_LENGTH) {
+    assertKey(channel, `operations[${index}].channel`);
+  }
+  if (!Number.isSafeInteger(seq) || seq < 1) assertInteger(seq, `operations[${index}].seq`, 1);
+  if (typeof token !== "string") throw refuse(`operations[${index}].token`, "the token of a lease", token);
+}
+
+function checkRelease(operation: ReleaseOperation, index: number, maxBytes: number): ReleaseOperation {
+  checkDelivery(operation, index);
+  const path = `operations[${index}]`;
+  if (operation.delayMs !== undefined) assertFiniteMs(operation.delayMs, `${path}.delayMs`);
+  if (operation.holdLaneMs !== undefined) assertDurationMs(operation.holdLaneMs, `${path}.holdLaneMs`);
+  assertFlag(operation.countAttempt, `${path}.countAttempt`);
+  const { failure, content } = operation;
+  if (failure === undefined && content === undefined) return operation;
+  const checked: Writable<ReleaseOperation> = { ...operation };
+  if (failure !== undefined) {
+    if (typeof failure !== "object" || failure === null) throw refuse(`${path}.failure`, "an object", failure);
+    const reason = assertKey(failure.reason, `${path}.failure.reason`);
+    const { detail } = failure;
+    if (detail !== undefined && typeof detail !== "string") throw refuse(`${path}.failure.detail`, "a text", detail);
+    checked.failure = detail === undefined ? { reason } : { reason, detail: shorten(detail) };
+  }
+  if (content !== undefined) checked.content = cloneJson(content, `${path}.content`, { maxBytes });
+  return checked;
+}
+
+/** Cuts a detail to the length that is kept, between characters. */
+function shorten(detail: string): string {
+  if (detail.length <= MAX_DETAIL_LENGTH) return detail;
+  const last = detail.charCodeAt(MAX_DETAIL_LENGTH - 1);
+  return detail.slice(0, last >= 0xd800 && last < 0xdc00 ? MAX_DETAIL_LENGTH - 1 : MAX_DETAIL_LENGTH);
+}
+
+/**
+ * Checks what to claim.
+ *
+ * @throws {ValidationError} If a property is of the wrong kind or size. `argument` is its name.
+ */
+export function checkClaim(request: ClaimRequest): void {
+  assertKey(request.channel, "channel");
+  assertId(request.workerId, "workerId");
+  assertInteger(request.limit, "limit", 1);
+  assertLeaseMs(request.leaseMs, "leaseMs");
+  if (request.recipientId !== undefined) assertId(request.recipientId, "recipientId");
+}
+
+/**
+ * Checks what to read.
+ *
+ * @throws {ValidationError} If a property is of the wrong kind or size. `argument` is its name.
+ */
+export function checkSharedRead(request: SharedReadRequest): void {
+  assertKey(request.channel, "channel");
+  assertId(request.readerId, "readerId");
+  assertInteger(request.limit, "limit", 1);
+  if (request.after !== undefined) assertInteger(request.after, "after", 0);
+  if (request.recipientId !== undefined) assertId(request.recipientId, "recipientId");
+  assertFlag(request.advance, "advance");
+}
+
+/**
+ * Checks what to look for.
+ *
+ * @throws {ValidationError} If a property is of the wrong kind or size. `argument` is its name.
+ */
+export function checkQuery(request: QueryRequest): void {
+  assertKey(request.channel, "channel");
+  if (request.fromTime !== undefined) assertTime(request.fromTime, "fromTime");
+  if (request.toTime !== undefined) assertTime(request.toTime, "toTime");
+  if (request.correlationId !== undefined) assertKey(request.correlationId, "correlationId");
+  if (request.externalId !== undefined) assertKey(request.externalId, "externalId");
+  if (request.senderId !== undefined) assertId(request.senderId, "senderId");
+  if (request.recipientId !== undefined) assertId(request.recipientId, "recipientId");
+  const order: unknown = request.order;
+  if (order !== undefined && order !== "asc" && order !== "desc") throw refuse("order", '"asc" or "desc"', order);
+  if (request.after !== undefined) assertInteger(request.after, "after", 0);
+  if (request.limit !== undefined) assertInteger(request.limit, "limit", 1);
+}
+
+/**
+ * Checks what retention may remove.
+ *
+ * @throws {ValidationError} If a property is of the wrong kind or size. `argument` is its name.
+ */
+export function checkPrune(request: PruneRequest): void {
+  assertKey(request.channel, "channel");
+  if (request.olderThanMs !== undefined) assertDurationMs(request.olderThanMs, "olderThanMs");
+  if (request.keepLatest !== undefined) assertInteger(request.keepLatest, "keepLatest", 0);
+}
+
+/**
+ * Checks how messages take part.
+ *
+ * @throws {ValidationError} If it is none of the three words.
+ */
+export function assertMode(value: unknown, argument: string): void {
+  if (value !== "queue" && value !== "log" && value !== "both") {
+    throw refuse(argument, '"log", "queue" or "both"', value);
+  }
+}
+
+/**
+ * Checks a duration that ends: a delay, a memory.
+ *
+ * @throws {ValidationError} If it is no finite number of at least 0.
+ */
+export function assertFiniteMs(value: unknown, argument: string): number {
+  if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
+  throw refuse(argument, "a finite number of milliseconds of at least 0", value);
+}
+
+/** A duration something lasts: finite, more than nothing. */
+function assertLeaseMs(value: unknown, argument: string): number {
+  if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
+  throw refuse(argument, "a finite number of milliseconds greater than 0", value);
+}
+
+function assertTime(value: unknown, argument: string): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw refuse(argument, "a time in milliseconds since 1970", value);
+}
+
+function assertFlag(value: unknown, argument: string): void {
+  if (value !== undefined && typeof value !== "boolean") throw refuse(argument, "true or false", value);
+}
+
+/** The answer {@link assertId} gives for ids of letters, digits and hyphens, without a regular expression. */
+function isPlainId(value: string): boolean {
+  if (typeof value !== "string" || value === "" || value.length > 200) return false;
+  for (let index = 0; index < value.length; index++) {
+    const unit = value.charCodeAt(index);
+    if (unit < 0x21 || unit > 0x7e) return false;
+  }
+  return true;
+}
+
+const NO_METADATA: JsonObject = Object.freeze({});
+
+function cloneMetadata(metadata: JsonObject, path: string, maxBytes: number): JsonObject {
+  if (metadata === NO_METADATA) return NO_METADATA;
+  const copy = cloneJson(metadata, `${path}.metadata`, { maxBytes });
+  return isObject(copy) ? copy : NO_METADATA;
+}
+
+function isObject(value: ReturnType<typeof cloneJson>): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function refuse(argument: string, expected: string, value: unknown): ValidationError {
+  return new ValidationError(argument, `Cannot accept '${argument}': it must be ${expected}, not ${kindOf(value)}`);
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
