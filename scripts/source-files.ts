@@ -10,7 +10,7 @@ export interface ImportSite {
 }
 
 const STATIC = /^[ \t]*(?:import|export)\s(?:[^;"'`]*?\sfrom\s*)?"([^"\n]+)"/gm;
-const DYNAMIC = /(?<![\w.$])import\(\s*(?:"([^"\n]+)"\s*[,)]|(?=\S))/gm;
+const DYNAMIC = /(?<![\w.$#])import\(\s*(?:"([^"\n]+)"\s*[,)]|(?=\S))/gm;
 const COMMENT = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/[^\n]*/g;
 
 /** Every `.ts` file below the given places, as paths relative to the root. */
