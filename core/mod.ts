@@ -43,6 +43,8 @@ export * from "./errors.ts";
 export * from "./support/assert.ts";
 export { backoffDelayMs, type BackoffOptions } from "./support/backoff.ts";
 export { type Clock, ManualClock, systemClock, type TimerHandle } from "./support/clock.ts";
+export { decodeBase64, decodeHex, encodeBase64, encodeHex } from "./support/encoding.ts";
+export * from "./support/hmac.ts";
 export { errorFields, type LogFields, type Logger, silentLogger } from "./support/logger.ts";
 export { nearest } from "./support/nearest.ts";
 export { secureEqual } from "./support/secure-equal.ts";

@@ -34,8 +34,9 @@ export interface WebhookReceiver {
    * Reads a verified body. It never throws for what can be in it: what it does not understand is quarantined.
    *
    * @param body The raw body.
+   * @param headers The request's headers, for providers that name the request there (`webhook-id`).
    */
-  parse(body: Uint8Array): WebhookBatch;
+  parse(body: Uint8Array, headers?: Headers): WebhookBatch;
   /**
    * Answers the provider's GET that proves the address is ours.
    *

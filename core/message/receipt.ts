@@ -83,6 +83,11 @@ export interface ProviderReceipt {
   readonly status: "sent" | "delivered" | "read" | "failed";
   /** When, in milliseconds since 1970. */
   readonly timestamp: number;
+  /**
+   * The delivery, where the provider gives back what it was told when the message was sent: settles a delivery whose
+   * outcome was `unknown`, and which has no {@link ProviderReceipt.providerMessageId} yet.
+   */
+  readonly deliveryId?: string;
   /** Whom it had been sent to, where the provider says it. */
   readonly recipient?: string;
   /** The network's own code, when it failed. */
