@@ -1,0 +1,223 @@
+/**
+ * Commits of {@link MemoryStore}: what each operation does, and whether all can be done before any is.
+ *
+ * @module
+ */
+import type { MemoryChannel } from "./memory-channel.ts";
+import type { MemoryEntry } from "./memory-entry.ts";
+import type { Moment } from "./memory-queue.ts";
+import type { MemoryState } from "./memory-state.ts";
+import type { AppendOperation, OperationResult, OperationStatus, StoreOperation } from "./message-store.ts";
+
+const DONE: OperationResult = Object.freeze({ status: "done" });
+const DUPLICATE: OperationResult = Object.freeze({ status: "duplicate" });
+const NOT_FOUND: OperationResult = Object.freeze({ status: "not-found" });
+const CLAIMED: OperationResult = Object.freeze({ status: "claimed" });
+const LEASE_LOST: OperationResult = Object.freeze({ status: "lease-lost" });
+const CONFLICT: OperationResult = Object.freeze({ status: "conflict" });
+const UNDONE: OperationResult = Object.freeze({ status: "undone" });
+
+/** Where operations find what they change, at one moment. */
+export interface CommitScene {
+  readonly moment: Moment;
+  readonly state: MemoryState;
+  /** A channel as of the moment: an empty one, of which nothing is kept, where there is none. */
+  channel(key: string): MemoryChannel;
+  /** A channel as of the moment: a new one where there is none. */
+  open(key: string): MemoryChannel;
+}
+
+/** Whether a status undoes a commit. */
+export function isConflict(status: OperationStatus): boolean {
+  return status === "lease-lost" || status === "conflict" || status === "claimed";
+}
+
+/** Does one operation, if it can be done. */
+export function apply(operation: StoreOperation, scene: CommitScene): OperationResult {
+  const { state, moment } = scene;
+  const { now, wall } = moment;
+  switch (operation.type) {
+    case "ack": {
+      const { seq, token } = operation;
+      const target = scene.channel(operation.channel);
+      const entry = target.queue.held(seq, token);
+      if (entry === undefined) return LEASE_LOST;
+      target.acknowledge(entry, now);
+      return DONE;
+    }
+    case "release": {
+      const { queue } = scene.channel(operation.channel);
+      const entry = queue.held(operation.seq, operation.token);
+      if (entry === undefined) return LEASE_LOST;
+      queue.release(entry, operation, moment);
+      return DONE;
+    }
+    case "extend": {
+      const { queue } = scene.channel(operation.channel);
+      const entry = queue.held(operation.seq, operation.token);
+      if (entry === undefined) return LEASE_LOST;
+      queue.extend(entry, operation, now);
+      return { status: "done", until: wall + operation.leaseMs };
+    }
+    case "append":
+      return append(scene.open(operation.channel), operation, moment);
+    case "remove": {
+      const target = scene.channel(operation.channel);
+      const entry = target.find(operation.id);
+      if (entry === undefined) return NOT_FOUND;
+      if (operation.unlessClaimed === true && entry.state === "claimed") return CLAIMED;
+      target.remove(entry, now);
+      return DONE;
+    }
+    case "set-cursor":
+      scene.open(operation.channel).log.setCursor(operation.readerId, operation.seq);
+      return DONE;
+    case "set-state": {
+      const { key, value, expectedVersion, ttlMs = Infinity } = operation;
+      if (expectedVersion !== undefined && expectedVersion !== state.versionOf(key)) return CONFLICT;
+      return { status: "done", version: state.set(key, value, now + ttlMs) };
+    }
+    case "delete-state": {
+      const { key, expectedVersion } = operation;
+      const version = state.versionOf(key);
+      if (expectedVersion !== undefined && expectedVersion !== version) return version === 0 ? NOT_FOUND : CONFLICT;
+      return state.delete(key) ? DONE : NOT_FOUND;
+    }
+  }
+}
+
+/** Appends one message, unless its id is known. */
+export function append(
+  target: MemoryChannel,
+  { message, mode, dedupeForMs = 0 }: Pick<AppendOperation, "message" | "mode" | "dedupeForMs">,
+  moment: Moment,
+): OperationResult {
+  const present = target.find(message.id);
+  if (present !== undefined) return { status: "duplicate", seq: present.seq };
+  if (target.remembers(message.id)) return DUPLICATE;
+  return { status: "done", seq: target.append(message, mode, dedupeForMs, moment) };
+}
+
+/**
+ * Finds out whether all operations can be done one after the other, changing nothing.
+ *
+ * @param trial A number no trial had before: marks the messages that an earlier operation would change.
+ * @returns `undefined` when they can, else the result of each.
+ */
+export function tryAll(
+  operations: readonly StoreOperation[],
+  scene: CommitScene,
+  trial: number,
+): readonly OperationResult[] | undefined {
+  const rehearsal = new Rehearsal(scene, trial);
+  const results: OperationResult[] = [];
+  let hasConflict = false;
+  for (const operation of operations) {
+    const result = rehearsal.play(operation);
+    hasConflict ||= isConflict(result.status);
+    results.push(result === DONE ? UNDONE : result);
+  }
+  return hasConflict ? results : undefined;
+}
+
+/** An id that earlier operations of the trial added or took away. */
+interface TriedId {
+  readonly isThere: boolean;
+  readonly isRemembered: boolean;
+}
+
+/** Plays operations without doing them. */
+class Rehearsal {
+  readonly #scene: CommitScene;
+  readonly #trial: number;
+  readonly #ids = new Map<string, TriedId>();
+  readonly #versions = new Map<string, number>();
+  #latestVersion: number;
+
+  constructor(scene: CommitScene, trial: number) {
+    this.#scene = scene;
+    this.#trial = trial;
+    this.#latestVersion = scene.state.latestVersion;
+  }
+
+  play(operation: StoreOperation): OperationResult {
+    switch (operation.type) {
+      case "ack":
+      case "release":
+      case "extend": {
+        const target = this.#scene.channel(operation.channel);
+        const entry = target.queue.held(operation.seq, operation.token);
+        if (entry === undefined || entry.releasedIn === this.#trial) return LEASE_LOST;
+        if (operation.type === "extend") return DONE;
+        entry.releasedIn = this.#trial;
+        if (operation.type === "ack" && entry.mode === "queue") this.#takeAway(operation.channel, entry);
+        return DONE;
+      }
+      case "append":
+        return this.#append(operation);
+      case "remove":
+        return this.#remove(operation.channel, operation.id, operation.unlessClaimed === true);
+      case "set-cursor":
+        return DONE;
+      case "set-state": {
+        const { key, expectedVersion } = operation;
+        if (expectedVersion !== undefined && expectedVersion !== this.#versionOf(key)) return CONFLICT;
+        this.#versions.set(key, ++this.#latestVersion);
+        return DONE;
+      }
+      case "delete-state": {
+        const { key, expectedVersion } = operation;
+        const version = this.#versionOf(key);
+        if (version === 0) return NOT_FOUND;
+        if (expectedVersion !== undefined && expectedVersion !== version) return CONFLICT;
+        this.#versions.set(key, 0);
+        return DONE;
+      }
+    }
+  }
+
+  #append({ channel, message, dedupeForMs = 0 }: AppendOperation): OperationResult {
+    const place = placeOf(channel, message.id);
+    const tried = this.#ids.get(place);
+    const target = this.#scene.channel(channel);
+    if (tried !== undefined) {
+      if (tried.isThere || tried.isRemembered) return DUPLICATE;
+    } else {
+      const present = target.find(message.id);
+      if (present !== undefined) return { status: "duplicate", seq: present.seq };
+      if (target.remembers(message.id)) return DUPLICATE;
+    }
+    this.#ids.set(place, { isThere: true, isRemembered: dedupeForMs > 0 });
+    return DONE;
+  }
+
+  #remove(channel: string, id: string, unlessClaimed: boolean): OperationResult {
+    const place = placeOf(channel, id);
+    const tried = this.#ids.get(place);
+    if (tried !== undefined) {
+      if (!tried.isThere) return NOT_FOUND;
+      this.#ids.set(place, { isThere: false, isRemembered: tried.isRemembered });
+      return DONE;
+    }
+    const entry = this.#scene.channel(channel).find(id);
+    if (entry === undefined) return NOT_FOUND;
+    if (unlessClaimed && entry.state === "claimed" && entry.releasedIn !== this.#trial) return CLAIMED;
+    entry.releasedIn = this.#trial;
+    this.#takeAway(channel, entry);
+    return DONE;
+  }
+
+  #takeAway(channel: string, entry: MemoryEntry): void {
+    const isRemembered = entry.rememberUntil > this.#scene.moment.now;
+    this.#ids.set(placeOf(channel, entry.envelope.id), { isThere: false, isRemembered });
+  }
+
+  #versionOf(key: string): number {
+    return this.#versions.get(key) ?? this.#scene.state.versionOf(key);
+  }
+}
+
+/** Ids have no spaces, so no two places read alike. */
+function placeOf(channel: string, id: string): string {
+  return `${id} ${channel}`;
+}
