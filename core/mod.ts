@@ -29,12 +29,34 @@ export {
 } from "./message/outgoing-message.ts";
 export * from "./message/receipt.ts";
 
+// Channels
+export { BaseChannel, type BaseChannelOptions } from "./channels/base-channel.ts";
+export { BroadcastChannel } from "./channels/broadcast-channel.ts";
+export { ChannelCore, channelKey } from "./channels/channel-core.ts";
+export * from "./channels/channel-options.ts";
+export { type DeadLetter, type DeadLetterInfo } from "./channels/dead-letter.ts";
+export * from "./channels/discovery-channel.ts";
+export { MailboxChannel } from "./channels/mailbox-channel.ts";
+export { PassthroughChannel, type PassthroughChannelOptions } from "./channels/passthrough-channel.ts";
+export { PeriodicChannel } from "./channels/periodic-channel.ts";
+export {
+  QueueConsumer,
+  type QueueConsumerOptions,
+  type Settlement,
+  type WorkContext,
+} from "./channels/queue-consumer.ts";
+export { Subscription, type SubscriptionPage, type SubscriptionSource } from "./channels/subscription.ts";
+export * from "./channels/work-queue-channel.ts";
+
 // Write your own backend
 export * from "./communicators/backend-registry.ts";
 export * from "./communicators/communicator.ts";
+export { type HtmlToken, tokenizeHtml } from "./communicators/html-tokens.ts";
+export * from "./communicators/text-splitter.ts";
 export * from "./communicators/webhook-receiver.ts";
 
 // Write your own store
+export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.ts";
 export * from "./store/message-store.ts";
 export * from "./store/store-input.ts";
 

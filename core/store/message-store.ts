@@ -38,7 +38,11 @@ export interface AppendOperation {
   readonly message: MessageEnvelope;
   /** How it takes part. */
   readonly mode: AppendMode;
-  /** How long its id is remembered after it is gone. @default `0` */
+  /**
+   * How long from now its id is remembered, though the message be gone. Only appends that give it look at what is
+   * remembered; without it only messages still stored count, so that a dead letter can be driven again under its id.
+   * @default `0`
+   */
   readonly dedupeForMs?: number;
 }
 
