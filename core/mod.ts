@@ -43,6 +43,7 @@ export {
   QueueConsumer,
   type QueueConsumerOptions,
   type Settlement,
+  type SettlementOperations,
   type WorkContext,
 } from "./channels/queue-consumer.ts";
 export { Subscription, type SubscriptionPage, type SubscriptionSource } from "./channels/subscription.ts";

@@ -3,21 +3,38 @@
  *
  * @module
  */
-import { LeaseLostError, PosthornError } from "../errors.ts";
+import { ConflictError, LeaseLostError, PosthornError } from "../errors.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
-import type { MessageStore, ReleaseOperation, StoreOperation } from "../store/message-store.ts";
+import type { CommitResult, MessageStore, ReleaseOperation, StoreOperation } from "../store/message-store.ts";
 import { backoffDelayMs } from "../support/backoff.ts";
 import type { Clock, TimerHandle } from "../support/clock.ts";
 import { WakeGate } from "../support/wake-gate.ts";
 
+/**
+ * What is committed together with the end of a piece of work. A function is asked again when state it had read changed
+ * before the commit (a compare-and-set failed).
+ */
+export type SettlementOperations = readonly StoreOperation[] | (() => Promise<readonly StoreOperation[]>);
+
 /** How a piece of work ends: with its acknowledgement or its release, and what is committed together with that. */
 export type Settlement =
-  | { readonly kind: "ack"; readonly operations?: readonly StoreOperation[] }
   | {
+    /** The work is done. */
+    readonly kind: "ack";
+    /** What is committed with it. */
+    readonly operations?: SettlementOperations;
+  }
+  | {
+    /** The work goes back to the queue. */
     readonly kind: "release";
+    /** For how long, and what the history says. */
     readonly release: Omit<ReleaseOperation, "type" | "channel" | "seq" | "token">;
-    readonly operations?: readonly StoreOperation[];
+    /** What is committed with it. */
+    readonly operations?: SettlementOperations;
   };
+
+/** How often operations are computed again after a conflict before the work is left to its lease. */
+const MAX_CONFLICTS = 20;
 
 /** What a piece of work may use. */
 export interface WorkContext {
@@ -183,12 +200,22 @@ export class QueueConsumer {
     const end: StoreOperation = settlement.kind === "ack"
       ? { type: "ack", ...held }
       : { type: "release", ...held, ...settlement.release };
-    const { committed } = await this.#commit([end, ...(settlement.operations ?? [])], store);
-    settled?.(message, settlement, committed);
+    const { operations = [] } = settlement;
+    for (let conflicts = 0;; conflicts++) {
+      const more = typeof operations === "function" ? await operations() : operations;
+      const { committed, results } = await this.#commit([end, ...more], store);
+      const again = !committed && results[0]?.status !== "lease-lost" && typeof operations === "function";
+      if (again && conflicts < MAX_CONFLICTS) continue;
+      settled?.(message, settlement, committed);
+      if (!committed && results[0]?.status !== "lease-lost") {
+        throw new ConflictError(`Cannot settle message "${message.id}": what goes with it cannot be committed`);
+      }
+      return;
+    }
   }
 
   /** A store that fails for a moment must not turn finished work into repeated work: try again while the lease may live. */
-  async #commit(operations: readonly StoreOperation[], store: MessageStore): Promise<{ readonly committed: boolean }> {
+  async #commit(operations: readonly StoreOperation[], store: MessageStore): Promise<CommitResult> {
     const giveUpAt = this.#options.clock.monotonic() + this.#options.leaseMs;
     for (let failures = 1;; failures++) {
       try {

@@ -6,7 +6,7 @@
 import { kindOf, PosthornError, ValidationError } from "../errors.ts";
 import type { ClaimedMessage, StoredMessage } from "../message/channel-message.ts";
 import type { JsonValue } from "../message/json.ts";
-import type { AppendMode } from "../store/message-store.ts";
+import type { AppendMode, StoreOperation } from "../store/message-store.ts";
 import { assertId, assertInteger } from "../support/assert.ts";
 import { backoffDelayMs, type BackoffOptions } from "../support/backoff.ts";
 import { checkLimit } from "./channel-core.ts";
@@ -255,15 +255,18 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
   }
 
   #burial(message: ClaimedMessage<T>, reason: string, detail?: string): Settlement {
+    return { kind: "ack", operations: [this.#deadLetter(message, reason, detail)] };
+  }
+
+  #deadLetter(message: ClaimedMessage<T>, reason: string, detail: string | undefined): StoreOperation {
     const info = { reason, at: this.clock.now(), ...(detail === undefined ? {} : { detail }) };
-    return { kind: "ack", operations: [deadLetterOperation(this.key, this.untyped(message), info)] };
+    return deadLetterOperation(this.key, this.untyped(message), info);
   }
 
   async #bury(message: ClaimedMessage<T>, reason: string, detail?: string): Promise<boolean> {
-    const { operations = [] } = this.#burial(message, reason, detail);
     const { committed } = await this.store.commit([
       { type: "ack", channel: this.key, seq: message.seq, token: message.lease.token },
-      ...operations,
+      this.#deadLetter(message, reason, detail),
     ]);
     return committed;
   }
