@@ -1,0 +1,8 @@
+/**
+ * An application on HTTP: webhooks, health, event streams and the emulator's page, as a Hono app.
+ *
+ * @module
+ */
+export { createHttpApp, type HttpAppOptions } from "./create-http-app.ts";
+export type { EventHubOptions } from "./event-hub.ts";
+export type { HttpApplication } from "./http-application.ts";

@@ -1,0 +1,131 @@
+/**
+ * Reading a request's body with a limit that holds whatever the request says of its length.
+ *
+ * @module
+ */
+import { type Clock, kindOf, TooLargeError, ValidationError } from "../../core/mod.ts";
+
+/** How {@link readBody} reads. */
+export interface ReadBodyOptions {
+  /** The most that is read. */
+  readonly maxBytes: number;
+  /** Time. */
+  readonly clock: Clock;
+  /** How long the whole body may take. @default `30_000` */
+  readonly timeoutMs?: number;
+}
+
+/** The body did not arrive in time. */
+export class BodyTimeoutError extends Error {
+  /** Says so. */
+  constructor() {
+    super("Cannot read body: it did not arrive in time");
+    this.name = "BodyTimeoutError";
+  }
+}
+
+/** The body is not JSON. */
+export class MalformedJsonError extends Error {
+  /** @param message What is wrong, without the text itself. */
+  constructor(message: string) {
+    super(message);
+    this.name = "MalformedJsonError";
+  }
+}
+
+/**
+ * Reads the raw body and counts its bytes as they come: a chunked body without a length and one whose `Content-Length`
+ * lies are cut off at the same place. Nothing is kept of a body over the limit.
+ *
+ * @param request The request. Its body must not have been read.
+ * @param options Limits.
+ * @throws {TooLargeError} If the body is over the limit.
+ * @throws {BodyTimeoutError} If it does not arrive in time.
+ */
+export async function readBody(request: Request, options: ReadBodyOptions): Promise<Uint8Array> {
+  const { maxBytes, clock, timeoutMs = 30_000 } = options;
+  // An honest length over the limit spares both sides the transfer. A smaller one proves nothing.
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (request.body === null) return new Uint8Array(0);
+  const reader = request.body.getReader();
+  let isLate = false;
+  const timer = clock.setTimer(timeoutMs, () => {
+    isLate = true;
+    cancelQuietly(reader);
+  });
+  try {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (isLate) throw new BodyTimeoutError();
+      if (done) return join(chunks, length);
+      length += value.byteLength;
+      if (length > maxBytes) {
+        cancelQuietly(reader);
+        throw tooLarge(maxBytes);
+      }
+      chunks.push(value);
+    }
+  } finally {
+    timer.cancel();
+  }
+}
+
+/**
+ * Reads JSON from raw bytes: UTF-8 without errors, one value, and for the caller of an API an object.
+ *
+ * @param bytes The raw body.
+ * @throws {MalformedJsonError} If it is not JSON.
+ * @throws {ValidationError} If it is JSON but no object.
+ */
+export function parseJsonObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  const value = parseJson(bytes);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ValidationError("body", `Cannot accept the body: it must be a JSON object, not ${kindOf(value)}`);
+  }
+  return Object.fromEntries(Object.entries(value));
+}
+
+/**
+ * Reads JSON from raw bytes.
+ *
+ * @param bytes The raw body.
+ * @throws {MalformedJsonError} If it is not UTF-8, or not JSON.
+ */
+export function parseJson(bytes: Uint8Array): unknown {
+  if (bytes.byteLength === 0) throw new MalformedJsonError("The body is empty");
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new MalformedJsonError("The body is not UTF-8");
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The engines' own sentences quote the text; ours does not.
+    throw new MalformedJsonError("The body is not JSON");
+  }
+}
+
+function tooLarge(maxBytes: number): TooLargeError {
+  return new TooLargeError(`Cannot accept a body of more than ${maxBytes} bytes`, maxBytes);
+}
+
+/** The connection may be gone already; there is nobody left to tell. */
+function cancelQuietly(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  reader.cancel().catch(() => {});
+}
+
+function join(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [first] = chunks;
+  if (chunks.length === 1 && first !== undefined) return first;
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return whole;
+}

@@ -1,0 +1,6 @@
+/**
+ * Listening on a port on Deno, Bun and Node.
+ *
+ * @module
+ */
+export * from "./serve.ts";
