@@ -122,6 +122,8 @@ export abstract class Communicator {
   readonly pacing?: PacingDefaults;
   /** How its messages are retried, unless configured otherwise. */
   readonly retryPolicy?: RetryPolicy;
+  /** How long one attempt may take, in milliseconds. @default `60_000` */
+  readonly sendTimeoutMs?: number;
   /** The address kind it takes in a recipient of the delivery orchestrator: `"email"`, `"telegram"`. @default the name */
   readonly addressKind?: string;
   #started = false;

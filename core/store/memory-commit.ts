@@ -7,11 +7,18 @@ import type { MemoryChannel } from "./memory-channel.ts";
 import type { MemoryEntry } from "./memory-entry.ts";
 import type { Moment } from "./memory-queue.ts";
 import type { MemoryState } from "./memory-state.ts";
-import type { AppendOperation, OperationResult, OperationStatus, StoreOperation } from "./message-store.ts";
+import type {
+  AppendOperation,
+  OperationResult,
+  OperationStatus,
+  RemoveOperation,
+  StoreOperation,
+} from "./message-store.ts";
 
 const DONE: OperationResult = Object.freeze({ status: "done" });
 const DUPLICATE: OperationResult = Object.freeze({ status: "duplicate" });
 const NOT_FOUND: OperationResult = Object.freeze({ status: "not-found" });
+const MISSING: OperationResult = Object.freeze({ status: "missing" });
 const CLAIMED: OperationResult = Object.freeze({ status: "claimed" });
 const LEASE_LOST: OperationResult = Object.freeze({ status: "lease-lost" });
 const CONFLICT: OperationResult = Object.freeze({ status: "conflict" });
@@ -29,7 +36,7 @@ export interface CommitScene {
 
 /** Whether a status undoes a commit. */
 export function isConflict(status: OperationStatus): boolean {
-  return status === "lease-lost" || status === "conflict" || status === "claimed";
+  return status === "lease-lost" || status === "conflict" || status === "claimed" || status === "missing";
 }
 
 /** Does one operation, if it can be done. */
@@ -64,7 +71,7 @@ export function apply(operation: StoreOperation, scene: CommitScene): OperationR
     case "remove": {
       const target = scene.channel(operation.channel);
       const entry = target.find(operation.id);
-      if (entry === undefined) return NOT_FOUND;
+      if (entry === undefined) return operation.mustExist === true ? MISSING : NOT_FOUND;
       if (operation.unlessClaimed === true && entry.state === "claimed") return CLAIMED;
       target.remove(entry, now);
       return DONE;
@@ -94,7 +101,7 @@ export function append(
 ): OperationResult {
   const present = target.find(message.id);
   if (present !== undefined) return { status: "duplicate", seq: present.seq };
-  if (target.remembers(message.id)) return DUPLICATE;
+  if (dedupeForMs > 0 && target.remembers(message.id)) return DUPLICATE;
   return { status: "done", seq: target.append(message, mode, dedupeForMs, moment) };
 }
 
@@ -156,7 +163,7 @@ class Rehearsal {
       case "append":
         return this.#append(operation);
       case "remove":
-        return this.#remove(operation.channel, operation.id, operation.unlessClaimed === true);
+        return this.#remove(operation);
       case "set-cursor":
         return DONE;
       case "set-state": {
@@ -181,26 +188,26 @@ class Rehearsal {
     const tried = this.#ids.get(place);
     const target = this.#scene.channel(channel);
     if (tried !== undefined) {
-      if (tried.isThere || tried.isRemembered) return DUPLICATE;
+      if (tried.isThere || (dedupeForMs > 0 && tried.isRemembered)) return DUPLICATE;
     } else {
       const present = target.find(message.id);
       if (present !== undefined) return { status: "duplicate", seq: present.seq };
-      if (target.remembers(message.id)) return DUPLICATE;
+      if (dedupeForMs > 0 && target.remembers(message.id)) return DUPLICATE;
     }
     this.#ids.set(place, { isThere: true, isRemembered: dedupeForMs > 0 });
     return DONE;
   }
 
-  #remove(channel: string, id: string, unlessClaimed: boolean): OperationResult {
+  #remove({ channel, id, unlessClaimed = false, mustExist = false }: RemoveOperation): OperationResult {
     const place = placeOf(channel, id);
     const tried = this.#ids.get(place);
     if (tried !== undefined) {
-      if (!tried.isThere) return NOT_FOUND;
+      if (!tried.isThere) return mustExist ? MISSING : NOT_FOUND;
       this.#ids.set(place, { isThere: false, isRemembered: tried.isRemembered });
       return DONE;
     }
     const entry = this.#scene.channel(channel).find(id);
-    if (entry === undefined) return NOT_FOUND;
+    if (entry === undefined) return mustExist ? MISSING : NOT_FOUND;
     if (unlessClaimed && entry.state === "claimed" && entry.releasedIn !== this.#trial) return CLAIMED;
     entry.releasedIn = this.#trial;
     this.#takeAway(channel, entry);

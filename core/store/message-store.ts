@@ -106,6 +106,8 @@ export interface RemoveOperation {
   readonly id: string;
   /** Leave it, and report `claimed`, when a worker holds it. @default `false` */
   readonly unlessClaimed?: boolean;
+  /** Undo the commit when the message is not there: for what must happen only together with its removal. @default `false` */
+  readonly mustExist?: boolean;
 }
 
 /** Moves a reader's place in the log. Going back is allowed: that is a replay. */
@@ -158,12 +160,21 @@ export type StoreOperation =
  * - `done`: it happened.
  * - `duplicate`: an append whose id was there already; nothing changed. Does not undo a commit.
  * - `not-found`: a remove or delete of what is not there; nothing changed. Does not undo a commit.
+ * - `missing`: a remove with `mustExist` of what is not there. Undoes the commit.
  * - `claimed`: a remove with `unlessClaimed` of a message somebody holds. Undoes the commit.
  * - `lease-lost`: the token is not that of the present delivery. Undoes the commit.
  * - `conflict`: the version is not the expected one. Undoes the commit.
  * - `undone`: it would have happened, but another operation undid the commit.
  */
-export type OperationStatus = "done" | "duplicate" | "not-found" | "claimed" | "lease-lost" | "conflict" | "undone";
+export type OperationStatus =
+  | "done"
+  | "duplicate"
+  | "not-found"
+  | "missing"
+  | "claimed"
+  | "lease-lost"
+  | "conflict"
+  | "undone";
 
 /** The outcome of one operation. */
 export interface OperationResult {

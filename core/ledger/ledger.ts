@@ -1,0 +1,243 @@
+/**
+ * The record of every delivery.
+ *
+ * @module
+ */
+import { BroadcastChannel } from "../channels/broadcast-channel.ts";
+import type { Subscription } from "../channels/subscription.ts";
+import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
+import type { ProviderReceipt } from "../message/receipt.ts";
+import type { AppendOperation, MessageStore, StoreOperation } from "../store/message-store.ts";
+import type { Clock } from "../support/clock.ts";
+import type { Logger } from "../support/logger.ts";
+
+/** What a ledger is made from. */
+export interface LedgerOptions {
+  /** Where it is kept. */
+  readonly store: MessageStore;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what goes wrong. */
+  readonly logger: Logger;
+  /** Gives ids to entries. */
+  readonly newId: () => string;
+  /** Keeps tenants apart. @default `"default"` */
+  readonly namespace?: string;
+  /** How long entries are kept. @default 30 days */
+  readonly retentionMs?: number;
+}
+
+const DEFAULT_RETENTION_MS = 30 * 86_400_000;
+
+/** How far a provider's word goes: a later word never takes back a further one. */
+const PROVIDER_ORDER: readonly DeliveryStatus[] = ["accepted", "delivered", "read"];
+
+/** Statuses after which nothing more is tried by itself. */
+const TERMINAL: ReadonlySet<DeliveryStatus> = new Set([
+  "accepted",
+  "delivered",
+  "read",
+  "failed",
+  "dead",
+  "cancelled",
+  "skipped",
+]);
+
+/** Whether nothing more is tried by itself after this entry. */
+export function isTerminal(event: DeliveryEvent): boolean {
+  return TERMINAL.has(event.status);
+}
+
+/**
+ * The record of every step of every delivery: a broadcast channel of {@link DeliveryEvent}. Entries are committed together
+ * with what they record. Subscribe to `ledger.channel` to watch, ask {@link Ledger.eventsOf} to look back.
+ */
+export class Ledger {
+  /** The channel the entries are in. */
+  readonly channel: BroadcastChannel<DeliveryEvent>;
+  readonly #options: LedgerOptions;
+  readonly #waiters = new Map<string, Set<(event: DeliveryEvent) => void>>();
+  #subscription: Promise<Subscription<DeliveryEvent>> | undefined;
+
+  /** @param options Where it is kept. */
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    this.channel = new BroadcastChannel<DeliveryEvent>({
+      id: "ledger",
+      name: "Ledger",
+      description: "Every step of every delivery",
+      store: options.store,
+      clock: options.clock,
+      logger: options.logger,
+      newId: options.newId,
+      retention: { maxAgeMs: options.retentionMs ?? DEFAULT_RETENTION_MS },
+      ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
+    });
+  }
+
+  /** Opens it. */
+  start(): Promise<void> {
+    return this.channel.start();
+  }
+
+  /** Closes it. */
+  stop(): Promise<void> {
+    this.#subscription = undefined;
+    return this.channel.stop();
+  }
+
+  /**
+   * The operation that records a step. Commit it together with the step.
+   *
+   * @param event The step.
+   * @param id The entry's own id, where the same step may be reported twice.
+   */
+  operation(event: DeliveryEvent, id: string = this.#options.newId()): AppendOperation {
+    return {
+      type: "append",
+      channel: this.channel.key,
+      mode: "log",
+      message: {
+        v: 1,
+        id,
+        timestamp: event.at,
+        senderId: event.deliveryId,
+        content: { ...event },
+        metadata: {},
+        namespace: this.channel.namespace,
+        correlationId: event.messageId,
+        ...(event.providerMessageId === undefined
+          ? {}
+          : { externalId: `${event.backendName}:${event.providerMessageId}` }),
+      },
+    };
+  }
+
+  /** Every step of every delivery of a message, oldest first. */
+  async eventsOf(messageId: string): Promise<readonly DeliveryEvent[]> {
+    return await this.#collect({ correlationId: messageId });
+  }
+
+  /** Every step of one delivery, oldest first. */
+  async eventsOfDelivery(deliveryId: string): Promise<readonly DeliveryEvent[]> {
+    return await this.#collect({ senderId: deliveryId });
+  }
+
+  async #collect(
+    filter: { readonly correlationId?: string; readonly senderId?: string },
+  ): Promise<readonly DeliveryEvent[]> {
+    const events: DeliveryEvent[] = [];
+    for (let after: number | undefined = 0; after !== undefined;) {
+      const page: Awaited<ReturnType<typeof this.channel.query>> = await this.channel.query({
+        ...filter,
+        after,
+        limit: 500,
+      });
+      for (const message of page.messages) events.push(message.content);
+      after = page.next;
+    }
+    return events;
+  }
+
+  /** The delivery a provider's message id belongs to. */
+  async findByProviderId(backendName: string, providerMessageId: string): Promise<DeliveryEvent | undefined> {
+    const { messages } = await this.channel.query({
+      externalId: `${backendName}:${providerMessageId}`,
+      order: "asc",
+      limit: 1,
+    });
+    return messages[0]?.content;
+  }
+
+  /**
+   * The operations that record what a provider says of messages it had accepted. A word that goes no further than what is
+   * known is left out; one on a message nobody knows is returned by itself.
+   */
+  async receiptOperations(
+    backendName: string,
+    receipts: readonly ProviderReceipt[],
+  ): Promise<{
+    readonly operations: readonly StoreOperation[];
+    readonly events: readonly DeliveryEvent[];
+    readonly unmatched: readonly ProviderReceipt[];
+  }> {
+    const operations: StoreOperation[] = [];
+    const events: DeliveryEvent[] = [];
+    const unmatched: ProviderReceipt[] = [];
+    for (const receipt of receipts) {
+      const known = await this.findByProviderId(backendName, receipt.providerMessageId);
+      if (known === undefined) {
+        unmatched.push(receipt);
+        continue;
+      }
+      const event = await this.#further(known, receipt);
+      if (event === undefined) continue;
+      events.push(event);
+      operations.push(this.operation(event, `${event.deliveryId}/${event.status}`));
+    }
+    return { operations, events, unmatched };
+  }
+
+  async #further(known: DeliveryEvent, receipt: ProviderReceipt): Promise<DeliveryEvent | undefined> {
+    const status: DeliveryStatus = receipt.status === "sent" ? "accepted" : receipt.status;
+    const history = await this.eventsOfDelivery(known.deliveryId);
+    if (history.some((event) => event.status === "failed" || event.status === "read")) return undefined;
+    const reached = Math.max(...history.map((event) => PROVIDER_ORDER.indexOf(event.status)));
+    if (status !== "failed" && PROVIDER_ORDER.indexOf(status) <= reached) return undefined;
+    return {
+      deliveryId: known.deliveryId,
+      messageId: known.messageId,
+      backendName: known.backendName,
+      status,
+      at: receipt.timestamp,
+      providerMessageId: receipt.providerMessageId,
+      ...(known.recipient === undefined ? {} : { recipient: known.recipient }),
+      ...(receipt.code === undefined ? {} : { code: receipt.code }),
+      ...(receipt.detail === undefined ? {} : { detail: receipt.detail.slice(0, 1_000) }),
+    };
+  }
+
+  /**
+   * Waits for a delivery to end.
+   *
+   * @param deliveryId The delivery.
+   * @param options A signal that ends the wait, and what to wait for if not for the end.
+   * @returns The entry it was waited for.
+   */
+  async waitFor(
+    deliveryId: string,
+    options: { readonly signal?: AbortSignal; readonly until?: (event: DeliveryEvent) => boolean } = {},
+  ): Promise<DeliveryEvent> {
+    const { signal, until = isTerminal } = options;
+    signal?.throwIfAborted();
+    this.#subscription ??= this.channel.subscribe("ledger-waiters", (message) => this.#tell(message.content));
+    await this.#subscription;
+    let stop: () => void = () => {};
+    const found = new Promise<DeliveryEvent>((resolve, reject) => {
+      const listener = (event: DeliveryEvent): void => {
+        if (until(event)) resolve(event);
+      };
+      const onAbort = (): void => reject(signal?.reason);
+      const listeners = this.#waiters.get(deliveryId) ?? new Set();
+      this.#waiters.set(deliveryId, listeners.add(listener));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      stop = () => {
+        listeners.delete(listener);
+        if (listeners.size === 0 && this.#waiters.get(deliveryId) === listeners) this.#waiters.delete(deliveryId);
+        signal?.removeEventListener("abort", onAbort);
+      };
+    });
+    found.catch(() => {}); // it is awaited below, or no longer wanted
+    try {
+      // What happened before the listener was in place is in the log.
+      const past = (await this.eventsOfDelivery(deliveryId)).findLast(until);
+      return past ?? await found;
+    } finally {
+      stop();
+    }
+  }
+
+  #tell(event: DeliveryEvent): void {
+    for (const listener of this.#waiters.get(event.deliveryId) ?? []) listener(event);
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * The identity of a delivery.
+ *
+ * @module
+ */
+
+const PLAIN = /^[A-Za-z0-9_-]{1,100}$/;
+
+/**
+ * The id of the delivery of one message by one backend to one recipient: the same each time it is asked for, and made of
+ * letters, digits, `_`, `-` and `~` only, so that it can stand in a mail's Message-ID, a header or a URL. It does not show
+ * the recipient's address.
+ *
+ * @param messageId The message.
+ * @param backendName The backend.
+ * @param recipient The address; absent for the backend's own destination.
+ * @returns The id; a promise only where something has to be hashed.
+ */
+export function deliveryIdOf(messageId: string, backendName: string, recipient?: string): string | Promise<string> {
+  if (recipient === undefined && PLAIN.test(messageId)) return `${messageId}_${backendName.replaceAll(".", "~")}`;
+  return hashedDeliveryId(messageId, backendName, recipient);
+}
+
+async function hashedDeliveryId(
+  messageId: string,
+  backendName: string,
+  recipient: string | undefined,
+): Promise<string> {
+  const head = PLAIN.test(messageId) ? messageId : `h-${await digest(messageId)}`;
+  const tail = recipient === undefined ? "" : `_${await digest(`${messageId}\n${recipient}`)}`;
+  return `${head}_${backendName.replaceAll(".", "~")}${tail}`;
+}
+
+/** 120 bits of SHA-256 as 30 hexadecimal digits. */
+async function digest(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(bytes.subarray(0, 15), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

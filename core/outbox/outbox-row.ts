@@ -1,0 +1,43 @@
+/**
+ * What the outbox keeps of a delivery.
+ *
+ * @module
+ */
+import type { JsonObject, JsonValue } from "../message/json.ts";
+import type { StoredOutgoingMessage } from "../message/outgoing-message.ts";
+
+/** One delivery in the outbox: one message, one backend, one recipient. JSON. */
+export interface OutboxRow {
+  /** The version of this form. */
+  readonly v: 1;
+  /** The delivery. */
+  readonly deliveryId: string;
+  /** By which backend. */
+  readonly backendName: string;
+  /** To whom; absent for the backend's own destination. */
+  readonly recipient?: string;
+  /** What is said. */
+  readonly message: StoredOutgoingMessage;
+  /** When it was queued, in milliseconds since 1970. */
+  readonly queuedAt: number;
+  /** What an earlier attempt did already. */
+  readonly progress?: JsonObject;
+  /** An earlier attempt may have been taken. */
+  readonly possibleDuplicate?: boolean;
+  /** It waits for a person's word after an `unknown`. */
+  readonly held?: boolean;
+  /** The plan it is a step of: kept for whoever follows the plan. */
+  readonly plan?: JsonObject;
+}
+
+/** A row as the JSON a store takes. */
+export function rowToJson(row: OutboxRow): JsonValue {
+  return row as OutboxRow & JsonObject; // made of JSON values only; the store checks it again
+}
+
+/** Reads a row back. @returns `undefined` when it is not one. */
+export function rowFromJson(content: JsonValue): OutboxRow | undefined {
+  if (typeof content !== "object" || content === null || Array.isArray(content)) return undefined;
+  const known = "v" in content && content.v === 1 && "deliveryId" in content && "message" in content;
+  return known ? content as OutboxRow & JsonObject : undefined;
+}

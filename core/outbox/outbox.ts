@@ -1,0 +1,327 @@
+/**
+ * Messages on their way out.
+ *
+ * @module
+ */
+import { type DeadLetter, deadLetterKey, envelopeOf, readDeadLetter } from "../channels/dead-letter.ts";
+import { WorkQueueChannel } from "../channels/work-queue-channel.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
+import { deliveryIdOf } from "../message/delivery-id.ts";
+import type { JsonObject } from "../message/json.ts";
+import type { OutgoingMessage } from "../message/outgoing-message.ts";
+import { fromStoredMessage, toStoredMessage } from "../message/stored-message.ts";
+import type { MessageStore, StoreOperation } from "../store/message-store.ts";
+import type { Clock } from "../support/clock.ts";
+import type { Logger } from "../support/logger.ts";
+import { type OutboxRow, rowFromJson, rowToJson } from "./outbox-row.ts";
+
+/** Hears of every step of a delivery after its commit. */
+export type DeliveryObserver = (event: DeliveryEvent, message?: OutgoingMessage) => void;
+
+/** What an outbox is made from. */
+export interface OutboxOptions {
+  /** Where it is kept. */
+  readonly store: MessageStore;
+  /** Where every step is recorded. */
+  readonly ledger: Ledger;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what goes wrong. */
+  readonly logger: Logger;
+  /** Gives ids. */
+  readonly newId: () => string;
+  /** Keeps tenants apart. @default `"default"` */
+  readonly namespace?: string;
+  /** How long a delivery's id is remembered, so that the same message emitted again is not sent again. @default 8 days */
+  readonly dedupeForMs?: number;
+  /** How long a claim lasts unless its heart-beat extends it. @default `60_000` */
+  readonly leaseMs?: number;
+}
+
+/** Where a message shall go. */
+export interface DeliveryTarget {
+  /** By which backend. */
+  readonly backendName: string;
+  /** To whom; absent for the backend's own destination. */
+  readonly recipient?: string;
+  /** The lane within the backend. @default the recipient */
+  readonly lane?: string;
+  /** The plan it is a step of. */
+  readonly plan?: JsonObject;
+  /** Its identity, where it is not that of message, backend and recipient. */
+  readonly deliveryId?: string;
+  /** Not before, in milliseconds since 1970, where it is not the message's. */
+  readonly notBefore?: number;
+}
+
+/** A delivery ready to be committed. */
+export interface PreparedDelivery {
+  /** The row. */
+  readonly row: OutboxRow;
+  /** What queues it and records that. Commit all of it. */
+  readonly operations: readonly StoreOperation[];
+  /** The entry that records it. */
+  readonly event: DeliveryEvent;
+}
+
+/** A dead delivery. */
+export interface DeadDelivery {
+  /** The row that was given up. */
+  readonly row: OutboxRow;
+  /** Why, and what was tried. */
+  readonly letter: DeadLetter;
+}
+
+const DEFAULT_DEDUPE_MS = 8 * 86_400_000;
+
+/**
+ * Messages on their way out: a work queue for each backend, so that a slow one holds up nobody else. What is in it is
+ * sent by a {@link SenderWorker}; whatever becomes of it stands in the ledger.
+ */
+export class Outbox {
+  /** Where it is kept. */
+  readonly store: MessageStore;
+  /** Where every step is recorded. */
+  readonly ledger: Ledger;
+  readonly #options: OutboxOptions;
+  readonly #queues = new Map<string, WorkQueueChannel>();
+  readonly #observers = new Set<DeliveryObserver>();
+  #running = false;
+
+  /** @param options Where it is kept. */
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.store = options.store;
+    this.ledger = options.ledger;
+  }
+
+  /** Opens it. */
+  async start(): Promise<void> {
+    this.#running = true;
+    await this.ledger.start();
+    await Promise.all([...this.#queues.values()].map((queue) => queue.start()));
+  }
+
+  /** Closes it. What is in it stays in the store. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await Promise.all([...this.#queues.values()].map((queue) => queue.stop()));
+    await this.ledger.stop();
+  }
+
+  /** Adds somebody who hears of every step after its commit. @returns Ends it. */
+  observe(observer: DeliveryObserver): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  /** Tells the observers of a step that was committed. */
+  notify(event: DeliveryEvent, message?: OutgoingMessage): void {
+    for (const observer of this.#observers) observer(event, message);
+  }
+
+  /** The queue of one backend. */
+  async queue(backendName: string): Promise<WorkQueueChannel> {
+    const known = this.#queues.get(backendName);
+    if (known !== undefined) return known;
+    const { store, clock, logger, newId, namespace, leaseMs = 60_000 } = this.#options;
+    const queue = new WorkQueueChannel({
+      id: `outbox.${backendName}`,
+      name: `Outbox of ${backendName}`,
+      store,
+      clock,
+      logger,
+      newId,
+      claimTimeoutMs: leaseMs,
+      maxDeliveries: 1_000_000, // attempts are the sender worker's to count
+      ...(namespace === undefined ? {} : { namespace }),
+    });
+    this.#queues.set(backendName, queue);
+    if (this.#running) await queue.start();
+    return queue;
+  }
+
+  /**
+   * Makes deliveries of a message, without committing anything: a handler's replies commit with its acknowledgement.
+   *
+   * @param message What is said.
+   * @param targets Where it goes.
+   */
+  prepare(message: OutgoingMessage, targets: readonly DeliveryTarget[]): Promise<readonly PreparedDelivery[]> {
+    const stored = toStoredMessage(message);
+    return Promise.all(targets.map(async (target) => {
+      const { backendName, recipient, plan } = target;
+      const deliveryId = target.deliveryId ?? await deliveryIdOf(message.id, backendName, recipient);
+      const queuedAt = this.#options.clock.now();
+      const row: OutboxRow = {
+        v: 1,
+        deliveryId,
+        backendName,
+        message: stored,
+        queuedAt,
+        ...(recipient === undefined ? {} : { recipient }),
+        ...(plan === undefined ? {} : { plan }),
+      };
+      const event = eventOf(row, "queued", queuedAt);
+      return {
+        row,
+        event,
+        operations: [await this.#append(row, target), this.ledger.operation(event, `${deliveryId}/queued`)],
+      };
+    }));
+  }
+
+  /**
+   * Queues deliveries, all of them in one commit.
+   *
+   * @param message What is said.
+   * @param prepared The deliveries.
+   * @param more What else to commit with them.
+   * @returns For each delivery, whether it is new; `false`: the same was queued before.
+   */
+  async enqueue(
+    message: OutgoingMessage,
+    prepared: readonly PreparedDelivery[],
+    more: readonly StoreOperation[] = [],
+  ): Promise<readonly boolean[]> {
+    const operations = prepared.flatMap((delivery) => delivery.operations);
+    const { results } = await this.store.commit([...operations, ...more]);
+    let next = 0;
+    return prepared.map((delivery) => {
+      const isNew = results[next]?.status === "done";
+      next += delivery.operations.length;
+      if (isNew) this.notify(delivery.event, message);
+      return isNew;
+    });
+  }
+
+  async #append(row: OutboxRow, target: DeliveryTarget): Promise<StoreOperation> {
+    const queue = await this.queue(row.backendName);
+    const { message } = row;
+    const lane = message.orderingKey ?? target.lane ?? row.recipient ?? "own";
+    const notBefore = target.notBefore ?? message.notBefore;
+    return {
+      type: "append",
+      channel: queue.key,
+      mode: "queue",
+      dedupeForMs: this.#options.dedupeForMs ?? DEFAULT_DEDUPE_MS,
+      message: {
+        v: 1,
+        id: row.deliveryId,
+        timestamp: row.queuedAt,
+        senderId: "outbox",
+        content: rowToJson(row),
+        metadata: {},
+        namespace: queue.namespace,
+        orderingKey: lane,
+        correlationId: message.id,
+        ...(notBefore === undefined ? {} : { notBefore }),
+        ...(message.expiresAt === undefined ? {} : { expiresAt: message.expiresAt }),
+      },
+    };
+  }
+
+  /** The delivery as it stands in its queue, if it is there: queued, waiting for its retry, or being sent. */
+  async find(deliveryId: string): Promise<OutboxRow | undefined> {
+    return (await this.#locate(deliveryId))?.row;
+  }
+
+  async #locate(
+    deliveryId: string,
+  ): Promise<{ readonly queue: WorkQueueChannel; readonly row: OutboxRow } | undefined> {
+    for (const queue of this.#queues.values()) {
+      const message = await queue.get(deliveryId);
+      const row = message === undefined ? undefined : rowFromJson(message.content);
+      if (row !== undefined) return { queue, row };
+    }
+    return undefined;
+  }
+
+  /**
+   * Calls off a delivery that is not being sent at this moment.
+   *
+   * @param deliveryId The delivery.
+   * @returns Whether it was called off. `false`: it is unknown, sent, or being sent.
+   */
+  async cancel(deliveryId: string): Promise<boolean> {
+    const found = await this.#locate(deliveryId);
+    if (found === undefined) return false;
+    const event = eventOf(found.row, "cancelled", this.#options.clock.now());
+    const { committed } = await this.store.commit([
+      { type: "remove", channel: found.queue.key, id: deliveryId, unlessClaimed: true, mustExist: true },
+      this.ledger.operation(event),
+    ]);
+    if (committed) this.notify(event, fromStoredMessage(found.row.message));
+    return committed;
+  }
+
+  /** The deliveries that were given up, of one backend or of all. */
+  async deadLetters(
+    options: { readonly backendName?: string; readonly limit?: number } = {},
+  ): Promise<readonly DeadDelivery[]> {
+    const { backendName, limit = 100 } = options;
+    const queues = backendName === undefined ? [...this.#queues.values()] : [await this.queue(backendName)];
+    const found: DeadDelivery[] = [];
+    for (const queue of queues) {
+      for (const letter of await queue.deadLetters({ limit: limit - found.length })) {
+        const row = rowFromJson(letter.content);
+        if (row !== undefined) found.push({ row, letter });
+      }
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  /**
+   * Queues a dead delivery again, under its id, with all its attempts before it.
+   *
+   * @param deliveryId The delivery.
+   * @returns Whether it was among the dead letters.
+   */
+  async redrive(deliveryId: string): Promise<boolean> {
+    for (const queue of this.#queues.values()) {
+      const stored = await this.store.get(deadLetterKey(queue.key), deliveryId);
+      if (stored === undefined) continue;
+      const letter = readDeadLetter(stored);
+      const row = rowFromJson(letter.content);
+      if (row === undefined) return false;
+      const { held: _held, ...free } = row;
+      const at = this.#options.clock.now();
+      const event = eventOf(row, "redriven", at);
+      const { dead: _dead, ...message } = letter;
+      const { committed } = await this.store.commit([
+        { type: "remove", channel: deadLetterKey(queue.key), id: deliveryId, mustExist: true },
+        {
+          type: "append",
+          channel: queue.key,
+          mode: "queue",
+          message: { ...envelopeOf(message), content: rowToJson({ ...free, queuedAt: at }) },
+        },
+        this.ledger.operation(event),
+      ]);
+      if (committed) this.notify(event, fromStoredMessage(row.message));
+      return committed;
+    }
+    return false;
+  }
+}
+
+/** An entry of the ledger about a row. */
+export function eventOf(
+  row: OutboxRow,
+  status: DeliveryStatus,
+  at: number,
+  more: Partial<DeliveryEvent> = {},
+): DeliveryEvent {
+  return {
+    deliveryId: row.deliveryId,
+    messageId: row.message.id,
+    backendName: row.backendName,
+    status,
+    at,
+    ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
+    ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
+    ...more,
+  };
+}
