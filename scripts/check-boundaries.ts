@@ -31,10 +31,11 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "adapters/app": ["hono"],
   "adapters/cli": ["@hono/node-server", "node:*"],
   "adapters/config": ["valibot", "@valibot/to-json-schema", "yaml"],
+  "adapters/emulator": ["node:*"],
   "adapters/http": ["hono"],
   "adapters/nats": ["@nats-io/*"],
   "adapters/serve": ["@hono/node-server"],
-  "adapters/smtp": ["nodemailer"],
+  "adapters/smtp": ["nodemailer", "node:*"],
   "adapters/sqlite": ["node:sqlite"],
   "adapters/telegram": ["grammy"],
 };

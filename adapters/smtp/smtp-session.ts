@@ -1,0 +1,390 @@
+/**
+ * One connection to a mail server, over nodemailer's SMTP client: opens it, logs in, and sends mails one after another,
+ * saying for each how far it came.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type net from "node:net";
+import SMTPConnection from "nodemailer/lib/smtp-connection";
+import { type Clock, systemClock } from "../../core/mod.ts";
+import type { ResolvedSmtpOptions } from "./check-options.ts";
+import { MailSource } from "./mail-source.ts";
+import { errorCode, faultOf, openSocket, tlsOptionsOf } from "./open-socket.ts";
+import type { SmtpFault, SmtpStage } from "./outcome.ts";
+import { parseServerReply } from "./server-text.ts";
+
+/** The two addresses of a mail. Both are checked: nodemailer writes them as they are. */
+export interface SmtpEnvelope {
+  /** Where bounces go. */
+  readonly from: string;
+  /** Whom it goes to. */
+  readonly to: string;
+  /** One of them, or an address in a header, is not ASCII. */
+  readonly needsSmtpUtf8: boolean;
+}
+
+/** What a server that took a mail said. */
+export interface SmtpAcceptance {
+  /** Its reply, as it came. */
+  readonly response: string;
+  /** The `Message-ID` it gave the mail in the place of ours (Amazon SES, Microsoft 365). */
+  readonly serverMessageId?: string;
+}
+
+/** What came of a mail. */
+export type SmtpDelivery = { readonly accepted: SmtpAcceptance } | { readonly fault: SmtpFault };
+
+/** An open session, or why there is none. */
+export type OpenedSession = { readonly session: SmtpSession } | { readonly fault: SmtpFault };
+
+/** What a session needs from its surroundings. */
+export interface SmtpSessionContext {
+  /** Time. @default the system's */
+  readonly clock?: Clock;
+  /** Makes a server's text fit for a receipt. */
+  readonly clean: (text: string) => string;
+}
+
+/** Beyond our own limits: nodemailer's timers only end what ours, by some fault, did not. */
+const BACKSTOP_MS = 60_000;
+
+/** A name of our own, or nodemailer would rather send the token as the password of PLAIN. */
+const TOKEN_METHOD = "POSTHORN-XOAUTH2";
+
+/** One connection. It is used by one mail at a time. */
+export class SmtpSession {
+  readonly #connection: SMTPConnection;
+  readonly #clock: Clock;
+  readonly #options: ResolvedSmtpOptions;
+  readonly #clean: (text: string) => string;
+  #stage: SmtpStage = "greeting";
+  #isUsable = true;
+  #sent = 0;
+  #onFault: ((fault: SmtpFault) => void) | undefined;
+  #onClose: (() => void) | undefined;
+
+  private constructor(connection: SMTPConnection, options: ResolvedSmtpOptions, context: SmtpSessionContext) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#clock = context.clock ?? systemClock;
+    this.#clean = context.clean;
+    connection.on("error", (error) => this.#fail(this.#faultOf(error)));
+    // Later, because what nodemailer says about the mail under way comes right after it.
+    connection.once("end", () =>
+      queueMicrotask(() => {
+        this.#isUsable = false;
+        this.#fail({ stage: this.#stage, kind: "cut" });
+        this.#onClose?.();
+      }));
+  }
+
+  /**
+   * Connects, secures and logs in.
+   *
+   * @param options Where and how.
+   * @param context Time, and the cleaner of server texts.
+   * @param signal Gives up early.
+   */
+  static async open(
+    options: ResolvedSmtpOptions,
+    context: SmtpSessionContext,
+    signal: AbortSignal,
+  ): Promise<OpenedSession> {
+    if (signal.aborted) return { fault: { stage: "connect", kind: "aborted" } };
+    const { clock = systemClock } = context;
+    let socket: net.Socket | undefined;
+    let session: SmtpSession | undefined;
+    let ended: SmtpFault["kind"] | undefined;
+    const giveUp = (kind: "aborted" | "timeout"): void => {
+      ended = kind;
+      if (session === undefined) socket?.destroy();
+      else session.#fail({ stage: session.#openingStage(), kind });
+    };
+    const onAbort = (): void => giveUp("aborted");
+    const timer = clock.setTimer(options.connectTimeoutMs, () => giveUp("timeout"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      const opened = await openSocket(options, (each) => {
+        socket = each;
+      });
+      if ("fault" in opened) {
+        return { fault: ended === undefined ? opened.fault : { stage: opened.fault.stage, kind: ended } };
+      }
+      session = new SmtpSession(createConnection(options, opened.socket), options, context);
+      const fault = await session.#handshake();
+      return fault === undefined ? { session } : { fault };
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Whether another mail can be sent over it. */
+  get isUsable(): boolean {
+    return this.#isUsable;
+  }
+
+  /** How many mails were tried over it. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Calls back once, when the connection has ended, whoever ended it. */
+  onClose(callback: () => void): void {
+    this.#onClose = callback;
+  }
+
+  /**
+   * Sends one mail. Never rejects.
+   *
+   * @param envelope From whom and to whom.
+   * @param text The mail, lines ended by CRLF.
+   * @param signal Gives up early; after the final dot that leaves it open whether the server has the mail.
+   */
+  deliver(envelope: SmtpEnvelope, text: string, signal: AbortSignal): Promise<SmtpDelivery> {
+    if (signal.aborted) return Promise.resolve({ fault: { stage: "queue", kind: "aborted" } });
+    if (!this.#isUsable) return Promise.resolve({ fault: { stage: "mail", kind: "cut" } });
+    if (envelope.needsSmtpUtf8 && !this.#offers("SMTPUTF8")) {
+      return Promise.resolve({ fault: { stage: "mail", kind: "no-smtputf8" } });
+    }
+    this.#sent += 1;
+    this.#stage = "mail";
+    const bytes = Buffer.from(text, "utf8");
+    return new Promise((resolve) => {
+      let isDone = false;
+      const finish = (delivery: SmtpDelivery): void => {
+        if (isDone) return;
+        isDone = true;
+        this.#onFault = undefined;
+        timer.cancel();
+        signal.removeEventListener("abort", onAbort);
+        resolve(delivery);
+      };
+      const onAbort = (): void => this.#fail({ stage: this.#stage, kind: "aborted" });
+      const onTimeout = (): void => this.#fail({ stage: this.#stage, kind: "timeout" });
+      let timer = this.#clock.setTimer(this.#options.commandTimeoutMs, onTimeout);
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#onFault = (fault) => finish({ fault });
+      const source = new MailSource(bytes, (stage) => {
+        if (isDone) return;
+        this.#stage = stage;
+        timer.cancel();
+        timer = this.#clock.setTimer(this.#options.dataTimeoutMs, onTimeout);
+      });
+      const { from, to, needsSmtpUtf8 } = envelope;
+      this.#connection.send(
+        { from, to: [to], size: bytes.length, use8BitMime: needsSmtpUtf8 },
+        source,
+        (error, info) => {
+          if (error) return this.#refuse(error, finish);
+          const { serverMessageId, response } = info;
+          finish({ accepted: { response, ...(serverMessageId === undefined ? {} : { serverMessageId }) } });
+        },
+      );
+    });
+  }
+
+  /**
+   * Makes the connection ready for the next mail after one was refused (RSET).
+   *
+   * @returns Whether it is.
+   */
+  reset(): Promise<boolean> {
+    if (!this.#isUsable) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(this.#options.commandTimeoutMs, () => this.close());
+      this.#onFault = () => {
+        timer.cancel();
+        resolve(false);
+      };
+      this.#connection.reset((error) => {
+        timer.cancel();
+        this.#onFault = undefined;
+        if (error) this.close();
+        resolve(!error);
+      });
+    });
+  }
+
+  /** Says goodbye and closes; resolves when the connection has ended, within the time that connecting may take. */
+  quit(): Promise<void> {
+    if (!this.#isUsable) return Promise.resolve();
+    this.#isUsable = false;
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(Math.min(this.#options.connectTimeoutMs, 5_000), () => this.close());
+      this.#connection.once("end", () => {
+        timer.cancel();
+        resolve();
+      });
+      this.#connection.quit();
+    });
+  }
+
+  /** Closes at once. */
+  close(): void {
+    this.#isUsable = false;
+    this.#connection.close();
+  }
+
+  #handshake(): Promise<SmtpFault | undefined> {
+    return new Promise((resolve) => {
+      const finish = (fault?: SmtpFault): void => {
+        this.#onFault = undefined;
+        if (fault !== undefined) this.close();
+        resolve(fault);
+      };
+      this.#onFault = finish;
+      this.#connection.connect((error) => {
+        if (error) return finish(this.#faultOf(error));
+        const { username } = this.#options;
+        if (username === undefined) return finish();
+        this.#stage = "auth";
+        // A server that suddenly takes mail without a password may not be ours.
+        if (!this.#connection.allowsAuth) return finish({ stage: "auth", kind: "no-auth" });
+        this.#logIn(username).then(finish, () => finish({ stage: "auth", kind: "no-token" }));
+      });
+    });
+  }
+
+  async #logIn(username: string): Promise<SmtpFault | undefined> {
+    const { password, accessToken } = this.#options;
+    const token = await accessToken?.();
+    if (!this.#isUsable) return { stage: "auth", kind: "cut" };
+    return await new Promise((resolve) => {
+      const done = (error: unknown): void => resolve(error ? this.#faultOf(error) : undefined);
+      if (token === undefined) {
+        this.#connection.login({ credentials: { user: username, pass: password } }, done);
+      } else {
+        this.#connection.login({ user: username, pass: token, method: TOKEN_METHOD }, done);
+      }
+    });
+  }
+
+  /** A server's no to one mail leaves the connection as it is, unless the mail was under way: then nobody is in step. */
+  #refuse(error: Error, finish: (delivery: SmtpDelivery) => void): void {
+    const fault = this.#faultOf(error);
+    const isInStep = (fault.kind === "reply" && fault.code !== 421 && this.#stage !== "body") ||
+      fault.kind === "too-large";
+    if (!isInStep) this.close();
+    finish({ fault });
+  }
+
+  #fail(fault: SmtpFault): void {
+    if (!this.#isUsable && this.#onFault === undefined) return;
+    const onFault = this.#onFault;
+    this.#onFault = undefined;
+    this.close();
+    onFault?.(fault);
+  }
+
+  /** Where a session that is not open yet stands. */
+  #openingStage(): SmtpStage {
+    if (this.#connection.upgrading === true) return "tls";
+    if (this.#stage === "auth") return "auth";
+    return this.#connection.lastServerResponse === false ? "greeting" : "ehlo";
+  }
+
+  /** nodemailer's errors say which command a reply was to; of what is no reply, only our own stage tells how far it came. */
+  #faultOf(error: unknown): SmtpFault {
+    const isOpening = this.#stage === "greeting" || this.#stage === "auth";
+    const stage = isOpening ? this.#openingStage() : this.#stage;
+    const { response, command, code } = read(error);
+    const reply = response === undefined ? {} : parseServerReply(response);
+    const isAnswer = code !== "EPROTOCOL" || isOpening;
+    if (isAnswer && response !== undefined && reply.code !== undefined) {
+      const place = stageOf(command, stage);
+      // What is said about a login may repeat the login.
+      const shown = place === "auth" ? {} : { detail: this.#clean(response) };
+      return { stage: place, kind: "reply", ...reply, ...shown };
+    }
+    if (code === "EMESSAGE" && command === "MAIL FROM") return { stage: "mail", kind: "too-large" };
+    if (code === "ETIMEDOUT") return { stage, kind: "timeout" };
+    if (code === "EPROTOCOL" || code === "EENVELOPE" || code === "EMESSAGE") return { stage, kind: "protocol" };
+    if (code === "EAUTH") return { stage, kind: response === undefined ? "no-auth" : "protocol" };
+    if (stage === "tls" || code === "ETLS") return faultOf(error, true);
+    const system = errorCode(error);
+    return { stage, kind: "cut", ...(system === undefined || system === "ECONNECTION" ? {} : { detail: system }) };
+  }
+
+  /** nodemailer keeps what EHLO listed to itself; if it should hide it better one day, nothing is offered. */
+  #offers(extension: string): boolean {
+    const known: unknown = Reflect.get(this.#connection, "_supportedExtensions");
+    return Array.isArray(known) && known.includes(extension);
+  }
+}
+
+function createConnection(options: ResolvedSmtpOptions, socket: net.Socket): SMTPConnection {
+  const { host, port, security, clientName, connectTimeoutMs, commandTimeoutMs, dataTimeoutMs, accessToken } = options;
+  const isImplicit = security === "implicit";
+  const longestMs = Math.max(commandTimeoutMs, dataTimeoutMs, connectTimeoutMs) + BACKSTOP_MS;
+  return new SMTPConnection({
+    host,
+    port,
+    connection: socket,
+    secure: isImplicit,
+    secured: isImplicit,
+    requireTLS: security === "starttls",
+    ignoreTLS: security === "none",
+    tls: tlsOptionsOf(options),
+    logger: false,
+    connectionTimeout: connectTimeoutMs + BACKSTOP_MS,
+    greetingTimeout: connectTimeoutMs + BACKSTOP_MS,
+    socketTimeout: longestMs,
+    socketCloseTimeout: 0,
+    ...(clientName === undefined ? {} : { name: clientName }),
+    ...(accessToken === undefined ? {} : { customAuth: { [TOKEN_METHOD]: sendToken } }),
+  });
+}
+
+/** XOAUTH2, as Google and Microsoft describe it. On refusal the server explains in a 334, which is answered by nothing. */
+async function sendToken({ auth, sendCommand, resolve, reject }: SMTPConnection.CustomAuthenticationContext): Promise<
+  void
+> {
+  const { user, pass } = auth.credentials;
+  const token = Buffer.from(`user=${user}\x01auth=Bearer ${pass}\x01\x01`, "utf8").toString("base64");
+  let answer = await sendCommand(`AUTH XOAUTH2 ${token}`);
+  if (answer.status === 334) answer = await sendCommand("");
+  if (answer.status >= 200 && answer.status < 300) resolve();
+  else reject("Cannot log in");
+}
+
+interface ConnectionError {
+  readonly code?: string;
+  readonly command?: string;
+  readonly response?: string;
+}
+
+function read(error: unknown): ConnectionError {
+  if (typeof error !== "object" || error === null) return {};
+  const text = (key: string): string | undefined => {
+    const value: unknown = Reflect.get(error, key);
+    return typeof value === "string" ? value : undefined;
+  };
+  const [code, command, response] = [text("code"), text("command"), text("response")];
+  return {
+    ...(code === undefined ? {} : { code }),
+    ...(command === undefined ? {} : { command }),
+    ...(response === undefined ? {} : { response }),
+  };
+}
+
+function stageOf(command: string | undefined, stage: SmtpStage): SmtpStage {
+  if (command === undefined) return stage;
+  if (command.startsWith("AUTH")) return "auth";
+  switch (command) {
+    case "EHLO":
+    case "HELO":
+      return "ehlo";
+    case "STARTTLS":
+      return "starttls";
+    case "MAIL FROM":
+      return "mail";
+    case "RCPT TO":
+      return "rcpt";
+    case "DATA":
+      return stage === "body" || stage === "dot" ? "dot" : "data";
+    default:
+      return stage;
+  }
+}
