@@ -89,6 +89,8 @@ export class EmulatorCommunicator extends Communicator {
   #sendDelayMs = 0;
 
   /**
+   * Makes one; `start()` opens it.
+   *
    * @param name The backend's name.
    * @param options Store, time, limits.
    * @throws {ValidationError} If an option is of the wrong kind.

@@ -135,11 +135,11 @@ button { cursor: pointer; }
   .head { padding: .6rem .9rem; }
   .side { padding: .5rem .75rem; gap: .4rem; border-inline-end: 0; border-block-end: 1px solid var(--line); }
   .side h2 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .list { flex-direction: row; overflow-x: auto; flex: none; }
+  .list { flex-direction: row; overflow-x: auto; flex: none; scrollbar-width: thin; }
   .list button { width: auto; max-width: 12rem; }
-  .opener { flex-direction: row; align-items: center; }
+  .opener { flex-direction: row; align-items: center; min-width: 0; }
   .opener label { padding: 0; white-space: nowrap; }
-  .opener div { flex: 1; }
+  .opener div { flex: 1; min-width: 0; }
   .tab { display: none; }
   .log { padding: .9rem; }
   .message { max-width: 94%; }
