@@ -1,0 +1,409 @@
+/**
+ * From a label to the backends that take it.
+ *
+ * @module
+ */
+import type { Communicator, Destination } from "../communicators/communicator.ts";
+import { NotRunningError, PosthornError, RoutingError } from "../errors.ts";
+import type { DeliveryEvent } from "../message/delivery-event.ts";
+import { deliveryIdOf } from "../message/delivery-id.ts";
+import { createIdGenerator } from "../message/ids.ts";
+import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
+import type { Receipt } from "../message/receipt.ts";
+import type { DeliveryTarget, Outbox } from "../outbox/outbox.ts";
+import type { StoreOperation } from "../store/message-store.ts";
+import { raceAbort } from "../support/abort.ts";
+import { type Clock, systemClock } from "../support/clock.ts";
+import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
+import { nearest } from "../support/nearest.ts";
+import { IncomingPublisher } from "./incoming-publisher.ts";
+import { LabelRoutes, type Route, type RouteExplanation, type RouteOptions } from "./label-routes.ts";
+
+/** What a dispatcher is made from. */
+export interface CommunicationDispatcherOptions {
+  /** Where deliveries are queued. Without one, `emit` sends at once and waits for the answers. */
+  readonly outbox?: Outbox;
+  /** Time. @default the system's */
+  readonly clock?: Clock;
+  /** Where it says what goes wrong. @default nowhere */
+  readonly logger?: Logger;
+  /** Gives ids to messages. @default monotonic UUIDv7 */
+  readonly newId?: () => string;
+}
+
+/** What became of one delivery, as far as `emit` knows. */
+export interface DispatchEntry {
+  /** The delivery. */
+  readonly deliveryId: string;
+  /** By which backend. */
+  readonly backendName: string;
+  /** To whom; absent for the backend's own destination. */
+  readonly recipient?: string;
+  /**
+   * `queued`: committed to the outbox. `duplicate`: the same delivery was queued before. Without an outbox, the outcome of
+   * the attempt.
+   */
+  readonly status: "queued" | "duplicate" | Receipt["outcome"];
+  /** The outcome of the attempt, without an outbox. */
+  readonly receipt?: Receipt;
+}
+
+/** A backend that should have got the message and has nobody to give it to, or a label nobody takes. */
+export interface Undelivered {
+  /** `unknown-label`: no backend takes the label. `severity`: those that do, take only worse. `no-recipient`: a backend has no address for it. */
+  readonly reason: "unknown-label" | "severity" | "no-recipient";
+  /** The backend, where it is one. */
+  readonly backendName?: string;
+  /** The same in words, with what to do. */
+  readonly detail: string;
+}
+
+/** How a delivery ended. */
+export interface SettledDelivery {
+  /** The delivery. */
+  readonly deliveryId: string;
+  /** By which backend. */
+  readonly backendName: string;
+  /** To whom. */
+  readonly recipient?: string;
+  /** How it ended. */
+  readonly status: DeliveryEvent["status"];
+  /** Why, as a stable word, when it did not go well. */
+  readonly reason?: string;
+  /** The network's own code. */
+  readonly code?: string;
+  /** What a person should know. */
+  readonly detail?: string;
+}
+
+/** What `emit` did. */
+export interface DispatchReport {
+  /** The message. */
+  readonly messageId: string;
+  /** One entry per delivery. */
+  readonly deliveries: readonly DispatchEntry[];
+  /** What reached nobody, and why. Nothing is dropped in silence. */
+  readonly undelivered: readonly Undelivered[];
+  /**
+   * Waits for the end of every delivery: accepted by the network, or given up.
+   *
+   * @param options A signal that ends the wait.
+   */
+  settled(options?: { readonly signal?: AbortSignal }): Promise<readonly SettledDelivery[]>;
+}
+
+/** What became of starting the backends. */
+export interface StartReport {
+  /** Those that run. */
+  readonly started: readonly string[];
+  /** Those that do not, and the word of the error. */
+  readonly failed: readonly {
+    /** The backend. */
+    readonly backendName: string;
+    /** What it threw. */
+    readonly error: unknown;
+  }[];
+}
+
+/** Messages that are not aborted have this signal: making one for each would cost more than the sending. */
+const NEVER: AbortSignal = new AbortController().signal;
+
+/**
+ * Sends messages to the backends whose labels fit, and publishes messages that came in.
+ *
+ * @example
+ * ```ts
+ * import { CommunicationDispatcher, NoOpCommunicator } from "posthorn";
+ *
+ * const dispatcher = new CommunicationDispatcher();
+ * dispatcher.register(new NoOpCommunicator("ops"), { labels: ["alerts"] });
+ * await dispatcher.startAll();
+ * const report = await dispatcher.emit({ message: "Disk usage at 95%", label: "alerts" });
+ * console.log(report.deliveries.map((entry) => entry.status)); // ["accepted"]
+ * await dispatcher.stopAll();
+ * ```
+ */
+export class CommunicationDispatcher {
+  /** Publishes messages that came in. */
+  readonly incomingPublisher: IncomingPublisher;
+  readonly #routes = new LabelRoutes();
+  readonly #outbox: Outbox | undefined;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #newId: () => string;
+  readonly #expand = new Map<string, PlanExpander>();
+
+  /** @param options The outbox, if there is one. */
+  constructor(options: CommunicationDispatcherOptions = {}) {
+    this.#outbox = options.outbox;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#newId = options.newId ?? createIdGenerator(() => this.#clock.now());
+    this.incomingPublisher = new IncomingPublisher(this.#logger);
+  }
+
+  /** The backends by name. */
+  get communicators(): ReadonlyMap<string, Communicator> {
+    return new Map(this.#routes.all.map(({ communicator }) => [communicator.name, communicator]));
+  }
+
+  /** Every label somebody takes. */
+  get labels(): readonly string[] {
+    return this.#routes.labels;
+  }
+
+  /**
+   * Adds a backend. It is not started by this.
+   *
+   * @param communicator The backend.
+   * @param options The labels it takes, or a list of them; and from which severity on.
+   * @throws {RoutingError} If its name is taken.
+   */
+  register(communicator: Communicator, options: RouteOptions | readonly string[] = {}): void {
+    this.#routes.add(communicator, isList(options) ? { labels: options } : options);
+  }
+
+  /**
+   * Says what a backend's deliveries are made of, where they are not its own: a fallback group's are the first steps of a
+   * plan.
+   */
+  expandWith(backendName: string, expand: PlanExpander): void {
+    this.#expand.set(backendName, expand);
+  }
+
+  /** Removes a backend and stops it. */
+  async unregister(name: string): Promise<void> {
+    const route = this.#routes.remove(name);
+    this.#expand.delete(name);
+    if (route?.communicator.isStarted === true) await route.communicator.stop();
+  }
+
+  /**
+   * Says a message to every backend whose labels fit. With an outbox it resolves when every delivery is committed; without
+   * one, when every backend has answered.
+   *
+   * @param init What is said.
+   * @param options A signal for sending without an outbox.
+   * @throws {ValidationError} If the message is not one.
+   * @throws {StoreError} If the outbox cannot keep it; nothing is queued then.
+   */
+  async emit(init: OutgoingMessageInit, options: { readonly signal?: AbortSignal } = {}): Promise<DispatchReport> {
+    const message = createOutgoingMessage(init, { newId: this.#newId, now: () => this.#clock.now() });
+    const routes = this.#routes.match(message);
+    return this.#outbox === undefined
+      ? await this.#sendNow(message, routes, options.signal ?? NEVER)
+      : await this.#queue(message, routes, this.#outbox);
+  }
+
+  async #queue(message: OutgoingMessage, routes: readonly Route[], outbox: Outbox): Promise<DispatchReport> {
+    const undelivered: Undelivered[] = routes.length === 0 ? [this.#unrouted(message)] : [];
+    const targets: DeliveryTarget[] = [];
+    const more: StoreOperation[] = [];
+    for (const { communicator } of routes) {
+      const expanded = await this.#expand.get(communicator.name)?.(message);
+      if (expanded !== undefined) {
+        targets.push(...expanded.targets);
+        more.push(...expanded.operations);
+        undelivered.push(...expanded.undelivered);
+        continue;
+      }
+      const destinations = communicator.destinations(message);
+      if (destinations.length === 0) undelivered.push(noRecipient(communicator.name));
+      for (const destination of destinations) targets.push({ ...destination, backendName: communicator.name });
+    }
+    const prepared = await outbox.prepare(message, targets);
+    const isNew = await outbox.enqueue(message, prepared, more);
+    const deliveries = prepared.map(({ row }, index): DispatchEntry => ({
+      deliveryId: row.deliveryId,
+      backendName: row.backendName,
+      status: isNew[index] === true ? "queued" : "duplicate",
+      ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
+    }));
+    this.#warn(message, undelivered);
+    return {
+      messageId: message.id,
+      deliveries,
+      undelivered,
+      settled: ({ signal } = {}) =>
+        Promise.all(deliveries.map(async (delivery) => {
+          const event = await outbox.ledger.waitFor(delivery.deliveryId, signal === undefined ? {} : { signal });
+          return settledFrom(event);
+        })),
+    };
+  }
+
+  #sendNow(message: OutgoingMessage, routes: readonly Route[], signal: AbortSignal): Promise<DispatchReport> {
+    const undelivered: Undelivered[] = routes.length === 0 ? [this.#unrouted(message)] : [];
+    const sends: Promise<DispatchEntry>[] = [];
+    for (const { communicator } of routes) {
+      const destinations = communicator.destinations(message);
+      if (destinations.length === 0) undelivered.push(noRecipient(communicator.name));
+      for (const destination of destinations) sends.push(this.#attempt(message, communicator, destination, signal));
+    }
+    this.#warn(message, undelivered);
+    return Promise.all(sends).then((deliveries) => ({
+      messageId: message.id,
+      deliveries,
+      undelivered,
+      settled: () => Promise.resolve(deliveries.map(settledEntry)),
+    }));
+  }
+
+  async #attempt(
+    message: OutgoingMessage,
+    communicator: Communicator,
+    destination: Destination,
+    signal: AbortSignal,
+  ): Promise<DispatchEntry> {
+    const { recipient } = destination;
+    const id = deliveryIdOf(message.id, communicator.name, recipient);
+    const deliveryId = typeof id === "string" ? id : await id;
+    const receipt = await this.#receiptOf(message, communicator, deliveryId, recipient, signal);
+    const entry = { deliveryId, backendName: communicator.name, status: receipt.outcome, receipt };
+    return recipient === undefined ? entry : { ...entry, recipient };
+  }
+
+  async #receiptOf(
+    message: OutgoingMessage,
+    communicator: Communicator,
+    deliveryId: string,
+    recipient: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Receipt> {
+    if (!communicator.isStarted) {
+      const detail = `backend "${communicator.name}" is not started`;
+      return { outcome: "rejected", retryable: true, reason: "not-configured", detail };
+    }
+    try {
+      const context = { deliveryId, attempt: 1, signal };
+      const sent = communicator.send(message, recipient === undefined ? context : { ...context, recipient });
+      return await (signal === NEVER ? sent : raceAbort(sent, signal));
+    } catch (error) {
+      this.#logger.error("backend threw", { backend: communicator.name, deliveryId, ...errorFields(error) });
+      const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
+      return { outcome: "unknown", detail: `the backend threw ${word}` };
+    }
+  }
+
+  #unrouted(message: OutgoingMessage): Undelivered {
+    const { label, severity } = message;
+    const { labels } = this.#routes;
+    if (labels.includes(label) || labels.includes("*")) {
+      return { reason: "severity", detail: `every backend of label "${label}" takes only worse than ${severity}` };
+    }
+    const guess = nearest(label, labels);
+    const hint = guess === undefined ? `known labels are ${labels.join(", ") || "none"}` : `did you mean "${guess}"?`;
+    return { reason: "unknown-label", detail: `no backend takes label "${label}"; ${hint}` };
+  }
+
+  #warn(message: OutgoingMessage, undelivered: readonly Undelivered[]): void {
+    for (const { reason, backendName } of undelivered) {
+      this.#logger.warn("message reached nobody", {
+        messageId: message.id,
+        label: message.label,
+        reason,
+        backend: backendName,
+      });
+    }
+  }
+
+  /** Says which backends a message would reach, and why not the others. Sends nothing. */
+  explain(init: OutgoingMessageInit): RouteExplanation {
+    return this.#routes.explain(createOutgoingMessage(init, { newId: this.#newId, now: () => this.#clock.now() }));
+  }
+
+  /**
+   * Calls off a delivery that is not being sent at this moment.
+   *
+   * @param deliveryId The delivery.
+   * @returns Whether it was called off.
+   * @throws {NotRunningError} Without an outbox, where nothing waits.
+   */
+  async cancel(deliveryId: string): Promise<boolean> {
+    if (this.#outbox === undefined) {
+      throw new NotRunningError("Cannot cancel: this dispatcher has no outbox, so nothing waits to be sent");
+    }
+    return await this.#outbox.cancel(deliveryId);
+  }
+
+  /** Starts every backend, all at once. One that fails keeps nobody else from starting. */
+  async startAll(): Promise<StartReport> {
+    const communicators = this.#routes.all.map((route) => route.communicator);
+    const ends = await Promise.allSettled(communicators.map(async (communicator) => await communicator.start()));
+    const started: string[] = [];
+    const failed: StartReport["failed"][number][] = [];
+    for (const [index, { name: backendName }] of communicators.entries()) {
+      const end = ends[index];
+      if (end?.status === "fulfilled") started.push(backendName);
+      else failed.push({ backendName, error: end?.reason });
+    }
+    return { started, failed };
+  }
+
+  /** Stops every backend that runs. @throws {AggregateError} If some could not be stopped; all were told to. */
+  async stopAll(): Promise<void> {
+    const running = this.#routes.all.map((route) => route.communicator).filter((communicator) =>
+      communicator.isStarted
+    );
+    const ends = await Promise.allSettled(running.map(async (communicator) => await communicator.stop()));
+    const errors = ends.filter((end) => end.status === "rejected").map((end): unknown => end.reason);
+    if (errors.length > 0) throw new AggregateError(errors, `Cannot stop ${errors.length} backends`);
+  }
+
+  /** A backend by name. @throws {RoutingError} If there is none. */
+  resolve(name: string): Communicator {
+    const route = this.#routes.find(name);
+    if (route !== undefined) return route.communicator;
+    const guess = nearest(name, this.#routes.all.map(({ communicator }) => communicator.name));
+    throw new RoutingError(`Cannot find backend "${name}"${guess === undefined ? "" : `: did you mean "${guess}"?`}`);
+  }
+}
+
+/** Makes the first deliveries of a plan. */
+export type PlanExpander = (message: OutgoingMessage) => Promise<{
+  /** The deliveries. */
+  readonly targets: readonly DeliveryTarget[];
+  /** What else to commit. */
+  readonly operations: readonly StoreOperation[];
+  /** What reached nobody. */
+  readonly undelivered: readonly Undelivered[];
+}>;
+
+function isList(options: RouteOptions | readonly string[]): options is readonly string[] {
+  return Array.isArray(options);
+}
+
+function noRecipient(backendName: string): Undelivered {
+  const detail = `backend "${backendName}" has no recipient for this message: name some, or configure a default`;
+  return { reason: "no-recipient", backendName, detail };
+}
+
+function settledFrom(event: DeliveryEvent): SettledDelivery {
+  const { deliveryId, backendName, recipient, status, reason, code, detail } = event;
+  return {
+    deliveryId,
+    backendName,
+    status,
+    ...(recipient === undefined ? {} : { recipient }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(code === undefined ? {} : { code }),
+    ...(detail === undefined ? {} : { detail }),
+  };
+}
+
+function settledEntry(entry: DispatchEntry): SettledDelivery {
+  const { deliveryId, backendName, recipient, receipt } = entry;
+  const status = receipt?.outcome ?? "unknown";
+  const reason = receipt?.outcome === "rejected" ? receipt.reason : undefined;
+  const code = receipt?.outcome === "rejected" ? receipt.code : undefined;
+  const detail = receipt?.detail;
+  return {
+    deliveryId,
+    backendName,
+    status,
+    ...(recipient === undefined ? {} : { recipient }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(code === undefined ? {} : { code }),
+    ...(detail === undefined ? {} : { detail }),
+  };
+}

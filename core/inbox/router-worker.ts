@@ -1,0 +1,156 @@
+/**
+ * Hands messages that came in to the handler.
+ *
+ * @module
+ */
+import { deadLetterOperation } from "../channels/dead-letter.ts";
+import { QueueConsumer, type Settlement, type WorkContext } from "../channels/queue-consumer.ts";
+import type { ClaimedMessage } from "../message/channel-message.ts";
+import type { InboundEvent } from "../message/delivery-event.ts";
+import type { IncomingMessage } from "../message/incoming-message.ts";
+import type { StoreOperation } from "../store/message-store.ts";
+import { backoffDelayMs, type BackoffOptions } from "../support/backoff.ts";
+import type { Clock } from "../support/clock.ts";
+import { errorFields, type Logger } from "../support/logger.ts";
+import { inboundEvent, type Inbox } from "./inbox.ts";
+import { HandlerContext, type IncomingMessageHandler, type PendingSend } from "./message-context.ts";
+import { incomingFromJson } from "./stored-incoming.ts";
+
+/** Makes what a handler said ready to be committed. `committed` is called after it was. */
+export type PrepareSends = (
+  sends: readonly PendingSend[],
+) => Promise<{ readonly operations: readonly StoreOperation[]; readonly committed: () => void }>;
+
+/** What a router worker is made from. */
+export interface RouterWorkerOptions {
+  /** Where the messages are. */
+  readonly inbox: Inbox;
+  /** Handles them. */
+  readonly handler: IncomingMessageHandler;
+  /** Makes replies. */
+  readonly prepareSends: PrepareSends;
+  /** Gives a message back the means to open its attachments. */
+  readonly revive?: (message: IncomingMessage) => IncomingMessage;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what goes wrong. */
+  readonly logger: Logger;
+  /** Names this worker in leases. */
+  readonly workerId: string;
+  /** How many conversations at once. @default `100` */
+  readonly concurrency?: number;
+  /** How long to wait before the next try of a handler that threw. */
+  readonly backoff?: BackoffOptions;
+}
+
+/**
+ * Hands messages to the handler: one at a time in each conversation, in order; conversations at the same time. A handler
+ * that throws is tried again with growing delay, and its conversation waits for it, until the message is done or dead.
+ */
+export class RouterWorker {
+  readonly #options: RouterWorkerOptions;
+  readonly #consumer: QueueConsumer;
+  readonly #after = new Map<string, (committed: boolean) => void>();
+
+  /** @param options Inbox, handler and limits. */
+  constructor(options: RouterWorkerOptions) {
+    this.#options = options;
+    const { inbox, clock, logger, workerId, concurrency = 100 } = options;
+    this.#consumer = new QueueConsumer({
+      store: inbox.store,
+      channel: inbox.queue.key,
+      workerId,
+      concurrency,
+      leaseMs: inbox.queue.claimTimeoutMs,
+      clock,
+      work: (claimed, context) => this.#work(claimed, context),
+      settled: (claimed, _settlement, committed) => this.#settled(claimed, committed),
+      onError: (error) => logger.error("router error", errorFields(error)),
+    });
+  }
+
+  /** Begins. */
+  start(): void {
+    this.#consumer.start();
+  }
+
+  /** Stops: finishes what is being handled, at most until the deadline, then tells it to end. */
+  stop(deadlineMs: number = 10_000): Promise<void> {
+    return this.#consumer.stop(deadlineMs);
+  }
+
+  /** Handles what is due now. @returns How many messages. */
+  pump(limits: { readonly budgetMs?: number; readonly maxMessages?: number } = {}): Promise<number> {
+    return this.#consumer.pump(limits);
+  }
+
+  async #work(claimed: ClaimedMessage, work: WorkContext): Promise<Settlement> {
+    const { inbox, handler, revive, clock } = this.#options;
+    const stored = incomingFromJson(claimed.content);
+    if (stored === undefined) return this.#bury(claimed, "unreadable");
+    if (work.attempt > inbox.queue.maxDeliveries) return this.#bury(claimed, "max-deliveries", stored);
+    const message = inbox.live(stored.id) ?? revive?.(stored) ?? stored;
+    const context = new HandlerContext(message, work, inbox.store);
+    inbox.notify(inboundEvent(message, "handling", clock.now(), { attempt: work.attempt }));
+    try {
+      await handler(context);
+      context.close();
+      return await this.#done(claimed, context);
+    } catch (error) {
+      context.close();
+      return this.#failed(claimed, message, work.attempt, error);
+    }
+  }
+
+  async #done(claimed: ClaimedMessage, context: HandlerContext): Promise<Settlement> {
+    const { prepareSends, clock, inbox } = this.#options;
+    const replies = await prepareSends(context.sends);
+    const operations = [...await context.stateOperations(), ...replies.operations];
+    const event = inboundEvent(context.message, "handled", clock.now(), { attempt: context.attempt });
+    this.#then(claimed, event, () => {
+      replies.committed();
+      inbox.forget(context.message.id);
+    });
+    return { kind: "ack", operations };
+  }
+
+  #failed(claimed: ClaimedMessage, message: IncomingMessage, attempt: number, error: unknown): Settlement {
+    const { logger, clock, backoff = {}, inbox } = this.#options;
+    logger.error("handler threw", {
+      messageId: message.id,
+      backend: message.backendName,
+      attempt,
+      ...errorFields(error),
+    });
+    const detail = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 1_000) : typeof error;
+    if (attempt >= inbox.queue.maxDeliveries) return this.#bury(claimed, "handler-error", message, detail);
+    this.#then(claimed, inboundEvent(message, "retrying", clock.now(), { attempt, detail }));
+    const delayMs = backoffDelayMs(attempt, backoff);
+    return { kind: "release", release: { delayMs, failure: { reason: "handler-error", detail } } };
+  }
+
+  #bury(claimed: ClaimedMessage, reason: string, message?: IncomingMessage, detail?: string): Settlement {
+    const { clock, inbox } = this.#options;
+    const at = clock.now();
+    if (message !== undefined) {
+      const event = inboundEvent(message, "dead", at, { attempt: claimed.lease.attempt, detail: detail ?? reason });
+      this.#then(claimed, event, () => inbox.forget(message.id));
+    }
+    const info = { reason, at, ...(detail === undefined ? {} : { detail }) };
+    return { kind: "ack", operations: [deadLetterOperation(inbox.queue.key, claimed, info)] };
+  }
+
+  /** What is said and done once the settlement is committed. */
+  #then(claimed: ClaimedMessage, event: InboundEvent, effect: () => void = () => {}): void {
+    this.#after.set(claimed.lease.token, (committed) => {
+      if (!committed) return;
+      effect();
+      this.#options.inbox.notify(event);
+    });
+  }
+
+  #settled(claimed: ClaimedMessage, committed: boolean): void {
+    this.#after.get(claimed.lease.token)?.(committed);
+    this.#after.delete(claimed.lease.token);
+  }
+}
