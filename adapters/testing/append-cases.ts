@@ -182,17 +182,38 @@ export const appendCases: readonly CaseDefinition[] = [
     ok(present(result?.seq, "seq") > first.seq, "seq is not used again");
   }),
 
-  define("append() remembers an id for dedupeForMs after it was appended, and no longer", async (scene) => {
-    const message = scene.envelope({ id: "remembered" });
-    await scene.store.append(CHANNEL, [message], { mode: "queue", dedupeForMs: 1_000 });
+  define(
+    "append() with dedupeForMs finds an id that another such append had, for as long as that said",
+    async (scene) => {
+      const message = scene.envelope({ id: "remembered" });
+      const append = async (dedupeForMs?: number): Promise<string | undefined> => {
+        const options = dedupeForMs === undefined ? {} : { dedupeForMs };
+        const [result] = await scene.store.append(CHANNEL, [message], { mode: "queue", ...options });
+        if (result?.status === "duplicate") equal(result, { status: "duplicate" }, "no place of what is gone");
+        return result?.status;
+      };
+      equal(await append(1_000), "done", "first");
+      await scene.ack(await scene.claimOne());
+      await scene.pass(999);
+      equal(await append(1), "duplicate", "before the end");
+      equal(await scene.claimIds(), [], "claimed");
+      await scene.pass(1);
+      equal(await append(1_000), "done", "at the end");
+    },
+  ),
+
+  define("append() without dedupeForMs looks only at what is stored", async (scene) => {
+    const message = scene.envelope({ id: "again" });
+    const append = async (dedupeForMs: number): Promise<string | undefined> =>
+      (await scene.store.append(CHANNEL, [message], { mode: "queue", dedupeForMs }))[0]?.status;
+    equal(await append(1_000), "done", "first");
+    equal(await append(0), "duplicate", "while it is stored");
     await scene.ack(await scene.claimOne());
-    await scene.pass(999);
-    const [early] = await scene.store.append(CHANNEL, [message], { mode: "queue" });
-    equal(early, { status: "duplicate" }, "before the end");
-    equal(await scene.claimIds(), [], "claimed");
-    await scene.pass(1);
-    const [late] = await scene.store.append(CHANNEL, [message], { mode: "queue" });
-    equal(late?.status, "done", "at the end");
+    equal(await append(0), "done", "once it is gone");
+    await scene.ack(await scene.claimOne());
+    equal(await append(1_000), "duplicate", "the first is remembered still");
+    await scene.pass(1_000);
+    equal(await append(1_000), "done", "until its time is over");
   }),
 
   define("append() remembers ids of messages that were removed or pruned", async (scene) => {
@@ -200,30 +221,31 @@ export const appendCases: readonly CaseDefinition[] = [
     equal(await scene.statusOf({ type: "remove", channel: CHANNEL, id: removed }), "done", "remove");
     equal(await scene.store.prune({ channel: CHANNEL, keepLatest: 0 }), 1, "prune");
     const again = [scene.envelope({ id: removed }), scene.envelope({ id: pruned })];
-    const early = await scene.store.append(CHANNEL, again, { mode: "log" });
+    const early = await scene.store.append(CHANNEL, again, { mode: "log", dedupeForMs: 1_000 });
     equal(early.map(({ status }) => status), ["duplicate", "duplicate"], "remembered");
     await scene.pass(1_000);
-    const late = await scene.store.append(CHANNEL, again, { mode: "log" });
+    const late = await scene.store.append(CHANNEL, again, { mode: "log", dedupeForMs: 1_000 });
     equal(late.map(({ status }) => status), ["done", "done"], "forgotten");
   }),
 
   define("append() dedupes what is stored for longer than dedupeForMs", async (scene) => {
     const message = scene.envelope({ id: "stays" });
-    await scene.store.append(CHANNEL, [message], { mode: "log", dedupeForMs: 10 });
+    const append = async (): Promise<string | undefined> =>
+      (await scene.store.append(CHANNEL, [message], { mode: "log", dedupeForMs: 10 }))[0]?.status;
+    equal(await append(), "done", "first");
     await scene.pass(1_000);
-    const [result] = await scene.store.append(CHANNEL, [message], { mode: "log" });
-    equal(result?.status, "duplicate", "status");
+    equal(await append(), "duplicate", "stored");
     equal(await scene.statusOf({ type: "remove", channel: CHANNEL, id: "stays" }), "done", "remove");
-    const [late] = await scene.store.append(CHANNEL, [message], { mode: "log" });
-    equal(late?.status, "done", "once gone, its time being over");
+    equal(await append(), "done", "once gone, its time being over");
   }),
 
   define("append() remembers ids by channel", async (scene) => {
     const message = scene.envelope({ id: "here" });
-    await scene.store.append("a", [message], { mode: "queue", dedupeForMs: 1_000 });
+    const options = { mode: "queue", dedupeForMs: 1_000 } as const;
+    await scene.store.append("a", [message], options);
     await scene.ack(await scene.claimOne({ channel: "a" }), "a");
-    const [result] = await scene.store.append("b", [message], { mode: "queue" });
-    equal(result?.status, "done", "b");
+    equal((await scene.store.append("b", [message], options))[0]?.status, "done", "b");
+    equal((await scene.store.append("a", [message], options))[0]?.status, "duplicate", "a");
   }),
 
   define("append() never gives a sequence number twice", async (scene) => {

@@ -5,16 +5,28 @@
  */
 import { appendCases } from "./append-cases.ts";
 import { claimCases } from "./claim-cases.ts";
+import { commitCases } from "./commit-cases.ts";
 import type { ContractCase, MessageStoreContractOptions, OpenStore } from "./contract-case.ts";
 import { deliveryCases } from "./delivery-cases.ts";
+import { inputCases } from "./input-cases.ts";
 import { laneCases } from "./lane-cases.ts";
+import { lifecycleCases } from "./lifecycle-cases.ts";
+import { logCases } from "./log-cases.ts";
+import { queryCases } from "./query-cases.ts";
 import { type CaseDefinition, casesOf } from "./scene.ts";
+import { stateCases } from "./state-cases.ts";
 
 const DEFINITIONS: readonly CaseDefinition[] = [
+  ...lifecycleCases,
   ...appendCases,
   ...claimCases,
   ...deliveryCases,
   ...laneCases,
+  ...commitCases,
+  ...logCases,
+  ...queryCases,
+  ...stateCases,
+  ...inputCases,
 ];
 
 /**

@@ -14,6 +14,7 @@ import {
   type ReleaseOperation,
   type SharedPage,
   type SharedReadRequest,
+  type StoreCapabilities,
   type StoreOperation,
 } from "../../core/mod.ts";
 import type { ContractCase, MessageStoreContractOptions, OpenStore, OpenStoreOptions } from "./contract-case.ts";
@@ -56,6 +57,12 @@ export class Scene {
   /** The time on the wall. */
   get now(): number {
     return this.clock.now();
+  }
+
+  /** What the suite was told of the store. */
+  get capabilities(): StoreCapabilities {
+    const { atomicBatch, lanes, notBefore, notifies, durable } = this.#options.capabilities;
+    return { atomicBatch, lanes, notBefore, notifies, durable };
   }
 
   async open(open: OpenStore): Promise<void> {

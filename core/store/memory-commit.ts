@@ -194,7 +194,8 @@ class Rehearsal {
       if (present !== undefined) return { status: "duplicate", seq: present.seq };
       if (dedupeForMs > 0 && target.remembers(message.id)) return DUPLICATE;
     }
-    this.#ids.set(place, { isThere: true, isRemembered: dedupeForMs > 0 });
+    const isRemembered = dedupeForMs > 0 || (tried?.isRemembered ?? target.remembers(message.id));
+    this.#ids.set(place, { isThere: true, isRemembered });
     return DONE;
   }
 
@@ -215,8 +216,9 @@ class Rehearsal {
   }
 
   #takeAway(channel: string, entry: MemoryEntry): void {
-    const isRemembered = entry.rememberUntil > this.#scene.moment.now;
-    this.#ids.set(placeOf(channel, entry.envelope.id), { isThere: false, isRemembered });
+    const { id } = entry.envelope;
+    const isRemembered = entry.rememberUntil > this.#scene.moment.now || this.#scene.channel(channel).remembers(id);
+    this.#ids.set(placeOf(channel, id), { isThere: false, isRemembered });
   }
 
   #versionOf(key: string): number {

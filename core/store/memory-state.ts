@@ -87,7 +87,7 @@ export class MemoryState {
   }
 
   /** The values whose keys start with a prefix and are greater than `after`, by key. */
-  list(prefix: string, after: string | undefined, limit: number): MemoryValue[] {
+  list(prefix: string, after: string | undefined, limit: number = Infinity): MemoryValue[] {
     if (!this.#isSorted) this.#tidy();
     const keys = this.#keys;
     const found: MemoryValue[] = [];

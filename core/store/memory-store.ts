@@ -285,9 +285,9 @@ export class MemoryStore implements MessageStore {
   ): Promise<readonly StateEntry[]> {
     return this.#run("list state", (moment) => {
       if (typeof prefix !== "string") throw notA("prefix", "a text", prefix);
-      const { after, limit = Infinity } = page;
+      const { after, limit } = page;
       if (after !== undefined && typeof after !== "string") throw notA("page.after", "a text", after);
-      if (limit !== Infinity) assertInteger(limit, "page.limit", 1);
+      if (limit !== undefined) assertInteger(limit, "page.limit", 1);
       return this.#stateAt(moment).list(prefix, after, limit).map((found) => entryOf(found, moment));
     });
   }

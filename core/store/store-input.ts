@@ -128,6 +128,7 @@ function checkOperation(operation: StoreOperation | undefined, index: number, ma
       assertKey(operation.channel, `operations[${index}].channel`);
       assertId(operation.id, `operations[${index}].id`);
       assertFlag(operation.unlessClaimed, `operations[${index}].unlessClaimed`);
+      assertFlag(operation.mustExist, `operations[${index}].mustExist`);
       return operation;
     case "set-cursor":
       assertKey(operation.channel, `operations[${index}].channel`);
