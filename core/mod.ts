@@ -4,6 +4,43 @@
  * @module
  */
 
+// Start here
+export {
+  Application,
+  type ApplicationOptions,
+  type BackendHealth,
+  registeredBackends,
+} from "./application/application.ts";
+export * from "./application/application-config.ts";
+export { type ChannelConfig } from "./application/channels-from-config.ts";
+export * from "./application/defaults.ts";
+export { Messenger, type MessengerParts, type ReceivedMessage, type ReceiveOptions } from "./application/messenger.ts";
+export * from "./dispatcher/communication-dispatcher.ts";
+export * from "./dispatcher/incoming-publisher.ts";
+export * from "./dispatcher/label-routes.ts";
+export {
+  FunctionalEventSubscriber,
+  type OverflowPolicy,
+  QueueEventSubscriber,
+  type QueueEventSubscriberOptions,
+  TrackingEventSubscriber,
+} from "./dispatcher/subscribers.ts";
+export { type InboundObserver, Inbox, type InboxOptions } from "./inbox/inbox.ts";
+export type {
+  ConversationState,
+  IncomingMessageHandler,
+  MessageContext,
+  PendingSend,
+  ReplyContent,
+  SendTarget,
+} from "./inbox/message-context.ts";
+export { Router } from "./inbox/router.ts";
+export { type PrepareSends, RouterWorker, type RouterWorkerOptions } from "./inbox/router-worker.ts";
+export { isTerminal, Ledger, type LedgerOptions } from "./ledger/ledger.ts";
+export * from "./outbox/outbox.ts";
+export { type OutboxRow } from "./outbox/outbox-row.ts";
+export * from "./outbox/sender-worker.ts";
+
 // Messages
 export * from "./message/attachment.ts";
 export * from "./message/channel-message.ts";
@@ -52,6 +89,7 @@ export * from "./channels/work-queue-channel.ts";
 // Write your own backend
 export * from "./communicators/backend-registry.ts";
 export * from "./communicators/communicator.ts";
+export { NoOpCommunicator } from "./communicators/no-op-communicator.ts";
 export { type HtmlToken, tokenizeHtml } from "./communicators/html-tokens.ts";
 export * from "./communicators/text-splitter.ts";
 export * from "./communicators/webhook-receiver.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import { PosthornError } from "../errors.ts";
+import type { IncomingAttachment, OpenAttachmentOptions } from "../message/attachment.ts";
 import type { DeliveryEvent, InboundEvent } from "../message/delivery-event.ts";
 import type { IncomingMessage } from "../message/incoming-message.ts";
 import type { JsonObject } from "../message/json.ts";
@@ -177,6 +178,12 @@ export abstract class Communicator {
   destinations(message: OutgoingMessage): readonly Destination[] {
     return message.recipients.length === 0 ? [{}] : message.recipients.map((recipient) => ({ recipient }));
   }
+
+  /**
+   * Streams an attachment of a message it received, where the message came back from the store and the attachment has no
+   * means of its own.
+   */
+  openAttachment?(attachment: IncomingAttachment, options: OpenAttachmentOptions): Promise<ReadableStream<Uint8Array>>;
 
   /** Whether it was started and not stopped. */
   get isStarted(): boolean {

@@ -25,6 +25,8 @@ export interface LedgerOptions {
   readonly namespace?: string;
   /** How long entries are kept. @default 30 days */
   readonly retentionMs?: number;
+  /** How many entries are kept. @default as many as there are */
+  readonly maxCount?: number;
 }
 
 const DEFAULT_RETENTION_MS = 30 * 86_400_000;
@@ -70,7 +72,10 @@ export class Ledger {
       clock: options.clock,
       logger: options.logger,
       newId: options.newId,
-      retention: { maxAgeMs: options.retentionMs ?? DEFAULT_RETENTION_MS },
+      retention: {
+        maxAgeMs: options.retentionMs ?? DEFAULT_RETENTION_MS,
+        ...(options.maxCount === undefined ? {} : { maxCount: options.maxCount }),
+      },
       ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     });
   }

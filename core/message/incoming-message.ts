@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { kindOf, ValidationError } from "../errors.ts";
+import { assertText } from "../support/assert.ts";
 import type { IncomingAttachment } from "./attachment.ts";
-import type { JsonObject } from "./json.ts";
+import { cloneJson, type JsonObject } from "./json.ts";
 
 /** What kind of thing was said. `unsupported` keeps what the library has no word for, in `metadata`. */
 export type IncomingKind =
@@ -54,3 +56,78 @@ export interface IncomingMessage {
   /** The network's own event, in the process that received it only: it is never stored or sent on. */
   readonly rawEvent?: unknown;
 }
+
+/** What {@link Message.fromPayload} reads: the form of the messaging core's specification. */
+export interface MessagePayload {
+  /** Who said it. */
+  readonly sender: string;
+  /** What kind of thing: `"text"`, `"audio"`, …; an unknown word is kept as `unsupported`. @default `"text"` */
+  readonly msg_type?: string;
+  /** What was said. */
+  readonly raw_msg?: string;
+  /** By which backend. @default `""` */
+  readonly client_type?: string;
+  /** What else is known. */
+  readonly metadata?: JsonObject;
+  /** Files that came with it. */
+  readonly attachments?: readonly IncomingAttachment[];
+  /** The message's own id. @default a random one */
+  readonly id?: string;
+}
+
+const KINDS: readonly IncomingKind[] = [
+  "text",
+  "audio",
+  "image",
+  "video",
+  "document",
+  "contact",
+  "location",
+  "interactive",
+  "reaction",
+  "unsupported",
+];
+
+/** Whether a word is a kind of message. */
+export function isIncomingKind(word: string): word is IncomingKind {
+  return (KINDS as readonly string[]).includes(word);
+}
+
+/** Builds messages of the specification's form. A word in it is never a command to the program: it is data. */
+export const Message: {
+  /**
+   * Builds a message from a transport's payload.
+   *
+   * @param payload Who said what, by which backend.
+   * @param now The time, in milliseconds since 1970.
+   * @throws {ValidationError} If the payload is not one.
+   */
+  fromPayload(payload: MessagePayload, now: number): IncomingMessage;
+} = {
+  fromPayload(payload: MessagePayload, now: number): IncomingMessage {
+    if (typeof payload !== "object" || payload === null) {
+      throw new ValidationError(
+        "payload",
+        `Cannot read message as the payload must be an object, not ${kindOf(payload)}`,
+      );
+    }
+    const { msg_type = "text", attachments = [] } = payload;
+    const sender = assertText(payload.sender, "sender", { maxLength: 200 });
+    const backendName = assertText(payload.client_type ?? "", "client_type", { maxLength: 128, allowEmpty: true });
+    const kind = isIncomingKind(assertText(msg_type, "msg_type")) ? msg_type as IncomingKind : "unsupported";
+    const metadata = cloneJson(payload.metadata ?? {}, "metadata") as JsonObject;
+    return {
+      id: payload.id ?? `${backendName}:${crypto.randomUUID()}`,
+      kind,
+      text: assertText(payload.raw_msg ?? "", "raw_msg", { maxLength: 1_000_000, allowEmpty: true, multiline: true }),
+      sender,
+      senderId: sender,
+      chatLabel: "default",
+      backendName,
+      timestamp: now,
+      conversation: sender,
+      attachments,
+      metadata: kind === msg_type ? metadata : { ...metadata, msg_type },
+    };
+  },
+};

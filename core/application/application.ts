@@ -1,0 +1,457 @@
+/**
+ * Everything, built from one configuration.
+ *
+ * @module
+ */
+import type { ChannelCore } from "../channels/channel-core.ts";
+import { type BackendConfig, BackendRegistry, type BackendType } from "../communicators/backend-registry.ts";
+import type { Communicator } from "../communicators/communicator.ts";
+import {
+  CommunicationDispatcher,
+  type DispatchReport,
+  type StartReport,
+} from "../dispatcher/communication-dispatcher.ts";
+import type { RouteExplanation } from "../dispatcher/label-routes.ts";
+import { ConfigError, type ConfigIssue, PosthornError } from "../errors.ts";
+import { Inbox } from "../inbox/inbox.ts";
+import { Ledger } from "../ledger/ledger.ts";
+import { createIdGenerator } from "../message/ids.ts";
+import type { IncomingMessage } from "../message/incoming-message.ts";
+import { cloneJson, type JsonValue } from "../message/json.ts";
+import type { OutgoingMessageInit, Severity } from "../message/outgoing-message.ts";
+import type { ProviderReceipt } from "../message/receipt.ts";
+import { Outbox } from "../outbox/outbox.ts";
+import { type SenderPolicy, SenderWorker } from "../outbox/sender-worker.ts";
+import { MemoryStore } from "../store/memory-store.ts";
+import type { MessageStore } from "../store/message-store.ts";
+import { backoffDelayMs } from "../support/backoff.ts";
+import { type Clock, systemClock } from "../support/clock.ts";
+import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
+import type { ApplicationConfig, OutboxConfig } from "./application-config.ts";
+import { createChannels } from "./channels-from-config.ts";
+import { Messenger } from "./messenger.ts";
+import { senderPolicyFrom } from "./sender-policy.ts";
+
+/** What an application is made from beside its configuration. */
+export interface ApplicationOptions {
+  /** The kinds of backend the configuration may name. Those of {@link registerBackend} are known too. */
+  readonly backends?: readonly BackendType[];
+  /** Ready-made backends, with their labels, beside the configured ones. */
+  readonly communicators?: readonly { readonly communicator: Communicator; readonly labels?: readonly string[] }[];
+  /** Where everything is kept. @default a memory store: what is not sent when the process ends is gone; `stop` drains */
+  readonly store?: MessageStore;
+  /** Whether `stop` closes the store. @default `true` for the store the application made itself */
+  readonly closeStore?: boolean;
+  /** Time. @default the system's */
+  readonly clock?: Clock;
+  /** Where it says what it does. @default nowhere */
+  readonly logger?: Logger;
+  /** Gives ids. @default monotonic UUIDv7 */
+  readonly newId?: () => string;
+  /** Gives a number from 0 to 1, for jitter. @default the platform's cryptographic chance */
+  readonly random?: () => number;
+  /** Names this process in leases. @default a fresh id */
+  readonly workerId?: string;
+  /** `pump`: no workers run by themselves; call {@link Application.pump}. @default `workers` */
+  readonly mode?: "workers" | "pump";
+}
+
+/** How a backend is. */
+export interface BackendHealth {
+  /** The backend. */
+  readonly name: string;
+  /** Whether it is started. */
+  readonly isStarted: boolean;
+  /** Whether it works as far as is known. */
+  readonly isHealthy: boolean;
+  /** Why not, as a stable word. */
+  readonly reason?: string;
+}
+
+const globalBackends = new BackendRegistry();
+
+/** The kinds registered by {@link registerBackend}, known to every application of the process. */
+export function registeredBackends(): BackendRegistry {
+  return globalBackends;
+}
+
+/** How long stopping waits for what is being handled and sent, and tries to send what a store in memory still holds. */
+const STOP_DEADLINE_MS = 10_000;
+
+/**
+ * Everything, built from one configuration: backends behind labels, the outbox and its workers, the inbox and its router,
+ * the ledger, channels.
+ *
+ * @example
+ * ```ts
+ * import { Application, noOp } from "posthorn";
+ *
+ * const app = await Application.create(
+ *   { communications: { enabled: true, backends: { ops: { type: "noop", labels: ["alerts"] } } } },
+ *   { backends: [noOp] },
+ * );
+ * const report = await app.emit({ message: "Disk usage at 95%", label: "alerts", severity: "warning" });
+ * console.log((await report.settled()).map((delivery) => delivery.status)); // ["accepted"]
+ * await app.stop();
+ * ```
+ */
+export class Application {
+  /** Where everything is kept. */
+  readonly store: MessageStore;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what it does. */
+  readonly logger: Logger;
+  /** Labels to backends; publishes messages that came in. */
+  readonly dispatcher: CommunicationDispatcher;
+  /** Messages on their way out. */
+  readonly outbox: Outbox;
+  /** Messages on their way in. */
+  readonly inbox: Inbox;
+  /** The record of every delivery. */
+  readonly ledger: Ledger;
+  /** Conversations. */
+  readonly messenger: Messenger;
+  /** The configured channels by id, and the ledger. */
+  readonly channels: ReadonlyMap<string, ChannelCore>;
+  readonly #senders = new Map<string, SenderWorker>();
+  readonly #failed = new Map<string, unknown>();
+  readonly #restarts = new AbortController();
+  readonly #closeStore: boolean;
+  readonly #outboxConfig: OutboxConfig;
+  readonly #mode: "workers" | "pump";
+  #restarting: Promise<void> = Promise.resolve();
+  #running = false;
+
+  private constructor(config: ApplicationConfig, options: ApplicationOptions) {
+    const { clock = systemClock, logger = silentLogger } = options;
+    this.clock = clock;
+    this.logger = logger;
+    this.#mode = options.mode ?? "workers";
+    this.store = options.store ?? new MemoryStore({ clock });
+    this.#closeStore = options.closeStore ?? options.store === undefined;
+    const newId = options.newId ?? createIdGenerator(() => clock.now());
+    const workerId = options.workerId ?? newId();
+    const shared = { store: this.store, clock, logger, newId };
+    const { ledger = {}, inbox = {}, outbox = {} } = config;
+    this.#outboxConfig = outbox;
+    this.ledger = new Ledger({
+      ...shared,
+      ...(ledger.max_age === undefined ? {} : { retentionMs: ledger.max_age * 1_000 }),
+      ...(ledger.max_count === undefined ? {} : { maxCount: ledger.max_count }),
+    });
+    this.outbox = new Outbox({ ...shared, ledger: this.ledger });
+    this.inbox = new Inbox({
+      ...shared,
+      ...(inbox.dedupe === undefined ? {} : { dedupeForMs: inbox.dedupe * 1_000 }),
+      ...(inbox.claim_timeout === undefined ? {} : { leaseMs: inbox.claim_timeout * 1_000 }),
+      ...(inbox.max_deliveries === undefined ? {} : { maxDeliveries: inbox.max_deliveries }),
+    });
+    const queued = outbox.enabled === false ? {} : { outbox: this.outbox };
+    this.dispatcher = new CommunicationDispatcher({ ...queued, clock, logger, newId });
+    this.channels = new Map<string, ChannelCore>([
+      ...createChannels(config.channels ?? {}, shared),
+      ["ledger", this.ledger.channel as unknown as ChannelCore],
+    ]);
+    const defaultBackend = config.communications?.default_backend;
+    this.messenger = new Messenger({
+      inbox: this.inbox,
+      outbox: this.outbox,
+      dispatcher: this.dispatcher,
+      clock,
+      logger,
+      newId,
+      workerId,
+      ...(defaultBackend === undefined ? {} : { defaultBackend }),
+      ...(inbox.concurrency === undefined ? {} : { concurrency: inbox.concurrency }),
+    });
+    if (config.communications?.enabled === true) {
+      this.#createBackends(config.communications.backends ?? {}, options, workerId);
+    }
+    for (const { communicator, labels } of options.communicators ?? []) {
+      this.#add(communicator, labels ?? ["default"], undefined, {}, options, workerId);
+    }
+    this.outbox.observe((event, message) => this.#communicator(event.backendName)?.observe?.(event, message));
+    this.inbox.observe((event) => this.#communicator(event.backendName)?.observe?.(event));
+  }
+
+  /**
+   * Builds an application and starts it: everything when `communications.enabled` is true, and nothing that talks to
+   * anybody when it is not. A backend that cannot start keeps nobody else from starting: it is tried again and again, its
+   * messages wait in the outbox, and {@link Application.health} says so.
+   *
+   * @param config The configuration.
+   * @param options The kinds of backend, the store, the surroundings.
+   * @throws {ConfigError} If the configuration cannot be used, with everything that is wrong.
+   */
+  static async create(config: ApplicationConfig, options: ApplicationOptions = {}): Promise<Application> {
+    const application = new Application(config, options);
+    await application.start();
+    return application;
+  }
+
+  #createBackends(
+    backends: Readonly<Record<string, BackendConfig>>,
+    options: ApplicationOptions,
+    workerId: string,
+  ): void {
+    const registry = new BackendRegistry(options.backends);
+    const issues: ConfigIssue[] = [];
+    for (const [name, config] of Object.entries(backends)) {
+      if (config.enabled === false) continue;
+      const path = `communications.backends.${name}`;
+      try {
+        const type = globalBackends.has(config.type) && !registry.has(config.type)
+          ? globalBackends.get(config.type, `${path}.type`)
+          : registry.get(config.type, `${path}.type`);
+        const communicator = type.create(name, config, {
+          resolve: (other) => this.dispatcher.resolve(other),
+          clock: this.clock,
+          logger: this.logger,
+          store: this.store,
+          extraFields: extraFields(config, type.schema !== undefined),
+        });
+        const { policy, minSeverity } = senderPolicyFrom(config, path, this.#outboxConfig);
+        this.#add(communicator, config.labels ?? ["default"], minSeverity, policy, options, workerId);
+      } catch (error) {
+        issues.push(...issuesOf(error, path));
+      }
+    }
+    if (issues.length > 0) throw new ConfigError(issues);
+  }
+
+  #add(
+    communicator: Communicator,
+    labels: readonly string[],
+    minSeverity: Severity | undefined,
+    policy: SenderPolicy,
+    options: ApplicationOptions,
+    workerId: string,
+  ): void {
+    this.dispatcher.register(communicator, { labels, ...(minSeverity === undefined ? {} : { minSeverity }) });
+    communicator.setIncomingHandler((messages) => this.#receive(messages));
+    communicator.setReceiptHandler((backendName, receipts) => this.#receipts(backendName, receipts));
+    const sender = new SenderWorker({
+      outbox: this.outbox,
+      communicator,
+      policy,
+      clock: this.clock,
+      logger: this.logger,
+      workerId,
+      ...(options.random === undefined ? {} : { random: options.random }),
+    });
+    this.#senders.set(communicator.name, sender);
+  }
+
+  #communicator(name: string): Communicator | undefined {
+    return this.dispatcher.communicators.get(name);
+  }
+
+  /** The backends by name. */
+  get communicators(): ReadonlyMap<string, Communicator> {
+    return this.dispatcher.communicators;
+  }
+
+  /** Whether it was started and not stopped. */
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  /** Starts everything. Called twice is harmless. */
+  async start(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    await this.outbox.start();
+    await this.inbox.start();
+    for (const channel of this.channels.values()) await channel.start();
+    for (const name of this.#senders.keys()) await this.outbox.queue(name);
+    const report = await this.dispatcher.startAll();
+    this.#retryStarts(report);
+    if (this.#mode === "pump") return;
+    for (const sender of this.#senders.values()) await sender.start();
+    await this.messenger.start();
+  }
+
+  #retryStarts({ failed }: StartReport): void {
+    for (const { backendName, error } of failed) {
+      this.#failed.set(backendName, error);
+      this.logger.error("backend did not start", { backend: backendName, ...errorFields(error) });
+      this.#restarting = Promise.all([this.#restarting, this.#restart(backendName)]).then(() => {});
+    }
+  }
+
+  async #restart(name: string): Promise<void> {
+    const { signal } = this.#restarts;
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        await this.clock.sleep(1_000 + backoffDelayMs(failures, { maxDelayMs: 300_000 }), { signal });
+        await this.#communicator(name)?.start();
+        this.#failed.delete(name);
+        this.logger.info("backend started", { backend: name });
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed.set(name, error);
+        this.logger.error("backend did not start", { backend: name, ...errorFields(error) });
+      }
+    }
+  }
+
+  /**
+   * Stops everything: takes nothing in any more, finishes what is being handled and sent, and leaves the rest in the store.
+   * With a store that ends with the process, it first tries to send what is due.
+   */
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#restarts.abort();
+    await this.#restarting;
+    const deadlineMs = (this.#outboxConfig.drain_timeout ?? STOP_DEADLINE_MS / 1_000) * 1_000;
+    await this.messenger.stop(deadlineMs);
+    if (!this.store.capabilities.durable && this.#mode === "workers") await this.#drain(deadlineMs);
+    await Promise.all([...this.#senders.values()].map((sender) => sender.stop(deadlineMs)));
+    await this.dispatcher.stopAll();
+    for (const channel of this.channels.values()) await channel.stop();
+    await this.inbox.stop();
+    await this.outbox.stop();
+    if (this.#closeStore) await this.store.close();
+  }
+
+  /** What a store in memory holds is gone with it: send what is due, and say what had to stay. */
+  async #drain(deadlineMs: number): Promise<void> {
+    const deadline = this.clock.monotonic() + deadlineMs;
+    for (const [name] of this.#senders) {
+      const queue = await this.outbox.queue(name);
+      for (let stats = await queue.stats(); stats.ready + stats.claimed > 0; stats = await queue.stats()) {
+        if (this.clock.monotonic() > deadline || this.#communicator(name)?.isStarted !== true) break;
+        await this.clock.sleep(10);
+      }
+      const { stored } = await queue.stats();
+      if (stored > 0) {
+        this.logger.error("messages were not sent and end with the process", { backend: name, count: stored });
+      }
+    }
+  }
+
+  /** Stops. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** Says a message to every backend whose labels fit; see {@link CommunicationDispatcher.emit}. */
+  emit(init: OutgoingMessageInit): Promise<DispatchReport> {
+    return this.dispatcher.emit(init);
+  }
+
+  /** Says which backends a message would reach, and why not the others. */
+  explain(init: OutgoingMessageInit): RouteExplanation {
+    return this.dispatcher.explain(init);
+  }
+
+  /** Calls off a delivery that is not being sent at this moment. @returns Whether it was called off. */
+  cancel(deliveryId: string): Promise<boolean> {
+    return this.dispatcher.cancel(deliveryId);
+  }
+
+  /**
+   * One bounded round of work, for places where nothing runs between requests: handles what came in, sends what is due.
+   *
+   * @param limits How long, and how many sends.
+   * @returns How much was done, and when there is more to do.
+   */
+  async pump(limits: { readonly budgetMs?: number; readonly maxSends?: number } = {}): Promise<{
+    /** Messages handled. */
+    readonly handled: number;
+    /** Attempts to send. */
+    readonly sent: number;
+    /** When to pump again, in milliseconds since 1970; `undefined`: when something comes in. */
+    readonly nextDueAt: number | undefined;
+  }> {
+    const { budgetMs = 10_000, maxSends = Infinity } = limits;
+    const deadline = this.clock.monotonic() + budgetMs;
+    const left = (): number => Math.max(0, deadline - this.clock.monotonic());
+    const handled = await this.messenger.pump({ budgetMs: left() });
+    const counts = await Promise.all(
+      [...this.#senders.values()].map((sender) => sender.pump({ budgetMs: left(), maxMessages: maxSends })),
+    );
+    const sent = counts.reduce((sum, count) => sum + count, 0);
+    const queues = await Promise.all([...this.#senders.keys()].map((name) => this.outbox.queue(name)));
+    const keys = [this.inbox.queue.key, ...queues.map((queue) => queue.key)];
+    return { handled, sent, nextDueAt: await this.store.nextDueAt(keys) };
+  }
+
+  /** How the backends are. */
+  health(): readonly BackendHealth[] {
+    return [...this.communicators.values()].map((communicator): BackendHealth => {
+      const { name, isStarted } = communicator;
+      const failure = this.#failed.get(name);
+      const down = this.#senders.get(name)?.downSince !== undefined;
+      const reason = down ? "credentials-refused" : failure === undefined ? undefined : wordOf(failure);
+      return { name, isStarted, isHealthy: isStarted && !down, ...(reason === undefined ? {} : { reason }) };
+    });
+  }
+
+  async #receive(messages: readonly IncomingMessage[]): Promise<void> {
+    const isNew = await this.inbox.accept(messages);
+    // With a handler, its router publishes; without one, nobody would.
+    if (this.messenger.isHandling) return;
+    for (const [index, message] of messages.entries()) {
+      if (isNew[index] === true) this.dispatcher.incomingPublisher.publish(message);
+    }
+  }
+
+  async #receipts(backendName: string, receipts: readonly ProviderReceipt[]): Promise<void> {
+    const { operations, events, unmatched } = await this.ledger.receiptOperations(backendName, receipts);
+    const kept = this.inbox.quarantineOperations(
+      backendName,
+      unmatched.map((receipt): JsonValue => ({ kind: "receipt", ...receipt })),
+    );
+    const { results } = await this.store.commit([...operations, ...kept]);
+    for (const [index, event] of events.entries()) {
+      if (results[index]?.status === "done") this.outbox.notify(event);
+    }
+  }
+}
+
+function wordOf(error: unknown): string {
+  return error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
+}
+
+function issuesOf(error: unknown, path: string): readonly ConfigIssue[] {
+  if (error instanceof ConfigError) {
+    return error.issues.map((issue) => ({
+      ...issue,
+      path: issue.path.startsWith(path) ? issue.path : joined(path, issue.path),
+    }));
+  }
+  if (error instanceof PosthornError) return [{ path, message: error.message }];
+  throw error;
+}
+
+function joined(path: string, rest: string): string {
+  return rest === "" ? path : `${path}.${rest}`;
+}
+
+const COMMON_KEYS: ReadonlySet<string> = new Set([
+  "type",
+  "enabled",
+  "labels",
+  "min_severity",
+  "retry",
+  "rate",
+  "on_unknown",
+  "allow_recipients",
+  "lane_hold",
+  "send_timeout",
+  "concurrency",
+]);
+
+/** The keys of a kind registered without a schema, which nobody else claims. */
+function extraFields(config: BackendConfig, hasSchema: boolean): Readonly<Record<string, JsonValue>> {
+  const fields: Record<string, JsonValue> = {};
+  if (hasSchema) return fields;
+  for (const [key, value] of Object.entries(config)) {
+    if (!COMMON_KEYS.has(key) && value !== undefined) fields[key] = cloneJson(value, key);
+  }
+  return fields;
+}

@@ -1,0 +1,359 @@
+/**
+ * Conversations: messages in, answers out.
+ *
+ * @module
+ */
+import type { Communicator } from "../communicators/communicator.ts";
+import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
+import { kindOf, NotRunningError, PosthornError, RoutingError, ValidationError } from "../errors.ts";
+import type { Inbox } from "../inbox/inbox.ts";
+import type { IncomingMessageHandler, MessageContext, PendingSend, SendTarget } from "../inbox/message-context.ts";
+import { Router } from "../inbox/router.ts";
+import { RouterWorker } from "../inbox/router-worker.ts";
+import type { IncomingMessage } from "../message/incoming-message.ts";
+import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
+import type { DeliveryTarget, Outbox, PreparedDelivery } from "../outbox/outbox.ts";
+import type { StoreOperation } from "../store/message-store.ts";
+import { type Deferred, deferred, raceAbort } from "../support/abort.ts";
+import type { BackoffOptions } from "../support/backoff.ts";
+import type { Clock } from "../support/clock.ts";
+import type { Logger } from "../support/logger.ts";
+
+/** What a messenger is made from: the parts of an application it uses. */
+export interface MessengerParts {
+  /** Messages on their way in. */
+  readonly inbox: Inbox;
+  /** Messages on their way out. */
+  readonly outbox: Outbox;
+  /** Knows the backends. */
+  readonly dispatcher: CommunicationDispatcher;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what goes wrong. */
+  readonly logger: Logger;
+  /** Gives ids. */
+  readonly newId: () => string;
+  /** Names this process in leases. */
+  readonly workerId: string;
+  /** Where `sendMsg` goes when its address names no backend. */
+  readonly defaultBackend?: string;
+  /** How many conversations a route handles at once. @default `100` */
+  readonly concurrency?: number;
+  /** How long to wait before the next try of a handler that threw. */
+  readonly backoff?: BackoffOptions;
+}
+
+/** How {@link Messenger.recvMsg} waits. */
+export interface ReceiveOptions {
+  /** Whether to wait for a message. @default `true` */
+  readonly block?: boolean;
+  /** How long to wait, in milliseconds. @default for ever */
+  readonly timeoutMs?: number;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal;
+}
+
+/** A message a loop received. */
+export interface ReceivedMessage extends IncomingMessage {
+  /** Says that it is done. The next {@link Messenger.recvMsg} says it too. */
+  ack(): Promise<void>;
+  /** Gives it back for another try. */
+  nack(error?: unknown): Promise<void>;
+}
+
+interface Handed {
+  readonly context: MessageContext;
+  readonly end: Deferred<void>;
+  readonly settled: Promise<void>;
+}
+
+/**
+ * Conversations, two ways: `route(handler)` calls a handler with each message, many conversations at a time; `recvMsg()`
+ * and `sendMsg()` make a loop of your own. One or the other: using both is an error.
+ *
+ * Every answer goes to the outbox and from there to the network, with retries; `sendMsg` resolves once it is committed.
+ */
+export class Messenger {
+  readonly #parts: MessengerParts;
+  #router: RouterWorker | undefined;
+  #handler: IncomingMessageHandler | undefined;
+  #running = false;
+  readonly #ready: Handed[] = [];
+  readonly #takers: ((handed: Handed) => void)[] = [];
+  #current: Handed | undefined;
+
+  /** @param parts What it uses of an application. */
+  constructor(parts: MessengerParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether somebody handles messages: a route, or a loop. */
+  get isHandling(): boolean {
+    return this.#handler !== undefined;
+  }
+
+  /**
+   * Handles every message with a handler, or with a {@link Router}.
+   *
+   * @param handler What to call. Returning acknowledges, throwing gives back.
+   * @throws {PosthornError} With code `misuse` if there is a route or a loop already.
+   */
+  route(handler: IncomingMessageHandler | Router): void {
+    const call = handler instanceof Router ? handler.handler : handler;
+    if (typeof call !== "function") {
+      throw new ValidationError(
+        "handler",
+        `Cannot route as 'handler' must be a function or a Router, not ${kindOf(handler)}`,
+      );
+    }
+    if (this.#handler !== undefined) {
+      throw new PosthornError(
+        "misuse",
+        "Cannot route: messages have a handler already; use one route, or a recvMsg loop",
+      );
+    }
+    this.#handler = call;
+    if (this.#running) this.#startRouter(call, this.#parts.concurrency);
+  }
+
+  /** Begins to hand out messages. */
+  start(): Promise<void> {
+    this.#running = true;
+    if (this.#handler !== undefined && this.#router === undefined) {
+      this.#startRouter(this.#handler, this.#parts.concurrency);
+    }
+    return Promise.resolve();
+  }
+
+  /** Stops: finishes what is being handled, at most until the deadline. A message a loop holds is given back. */
+  async stop(deadlineMs: number = 10_000): Promise<void> {
+    this.#running = false;
+    const held = [...this.#ready.splice(0), ...(this.#current === undefined ? [] : [this.#current])];
+    for (const { end } of held) end.reject(new NotRunningError("Cannot go on: the messenger stops"));
+    this.#current = undefined;
+    await this.#router?.stop(deadlineMs);
+    this.#router = undefined;
+  }
+
+  /** Handles what is due now. @returns How many messages. */
+  async pump(limits: { readonly budgetMs?: number; readonly maxMessages?: number } = {}): Promise<number> {
+    if (this.#handler === undefined) return 0;
+    const router = this.#router ?? this.#makeRouter(this.#handler, this.#parts.concurrency);
+    return await router.pump(limits);
+  }
+
+  #startRouter(handler: IncomingMessageHandler, concurrency: number | undefined): void {
+    this.#router = this.#makeRouter(handler, concurrency);
+    this.#router.start();
+  }
+
+  #makeRouter(handler: IncomingMessageHandler, concurrency: number | undefined): RouterWorker {
+    const { inbox, dispatcher, clock, logger, workerId, backoff } = this.#parts;
+    return new RouterWorker({
+      inbox,
+      clock,
+      logger,
+      workerId,
+      handler: async (context) => {
+        if (context.attempt === 1) dispatcher.incomingPublisher.publish(context.message);
+        await handler(context);
+      },
+      prepareSends: (sends) => this.prepareSends(sends),
+      revive: (message) => this.#revive(message),
+      ...(concurrency === undefined ? {} : { concurrency }),
+      ...(backoff === undefined ? {} : { backoff }),
+    });
+  }
+
+  /** Gives a message that came back from the store the means to open its attachments. */
+  #revive(message: IncomingMessage): IncomingMessage {
+    const communicator = this.#parts.dispatcher.communicators.get(message.backendName);
+    if (communicator?.openAttachment === undefined || message.attachments.length === 0) return message;
+    const open = communicator.openAttachment.bind(communicator);
+    return {
+      ...message,
+      attachments: message.attachments.map((attachment) => ({
+        ...attachment,
+        open: (options = {}) => open(attachment, options),
+      })),
+    };
+  }
+
+  /**
+   * The next message, for a loop of your own. The call says of the message before that it is done; `ack()` says it
+   * earlier, `nack()` gives it back. One loop: two would acknowledge each other's messages.
+   *
+   * @param options How long to wait.
+   * @returns The message; `undefined` when there is none with `block: false`, or in time.
+   * @throws {PosthornError} With code `misuse` if there is a route.
+   */
+  async recvMsg(options: ReceiveOptions = {}): Promise<ReceivedMessage | undefined> {
+    const { block = true, timeoutMs, signal } = options;
+    this.#assertLoop();
+    signal?.throwIfAborted();
+    await this.#finishCurrent();
+    const handed = await this.#take(block ? timeoutMs : 0, signal);
+    if (handed === undefined) return undefined;
+    this.#current = handed;
+    return this.#received(handed);
+  }
+
+  #assertLoop(): void {
+    if (!this.#running) {
+      throw new NotRunningError("Cannot receive: the messenger is not running; call start() or init()");
+    }
+    if (this.#handler === undefined) {
+      this.#handler = (context) => this.#hand(context);
+      this.#startRouter(this.#handler, 1);
+    } else if (this.#handler !== undefined && !this.#isLoop) {
+      throw new PosthornError("misuse", "Cannot receive in a loop: messages are handled by a route");
+    }
+    this.#isLoop = true;
+  }
+
+  #isLoop = false;
+
+  /** The route of a loop: hands the message over and waits until the loop is done with it. */
+  async #hand(context: MessageContext): Promise<void> {
+    const end = deferred<void>();
+    const handed: Handed = { context, end, settled: end.promise.catch(() => {}) };
+    const taker = this.#takers.shift();
+    if (taker === undefined) this.#ready.push(handed);
+    else taker(handed);
+    await raceAbort(end.promise, context.signal);
+  }
+
+  async #finishCurrent(): Promise<void> {
+    const current = this.#current;
+    this.#current = undefined;
+    current?.end.resolve();
+    await current?.settled;
+  }
+
+  async #take(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<Handed | undefined> {
+    const ready = this.#ready.shift();
+    if (ready !== undefined) return ready;
+    const taken = deferred<Handed | undefined>();
+    this.#takers.push(taken.resolve);
+    const timer = timeoutMs === undefined
+      ? undefined
+      : this.#parts.clock.setTimer(timeoutMs, () => taken.resolve(undefined));
+    try {
+      return await raceAbort(taken.promise, signal);
+    } finally {
+      timer?.cancel();
+      const index = this.#takers.indexOf(taken.resolve);
+      if (index >= 0) this.#takers.splice(index, 1);
+    }
+  }
+
+  #received(handed: Handed): ReceivedMessage {
+    const finish = (end: () => void): Promise<void> => {
+      if (this.#current === handed) this.#current = undefined;
+      end();
+      return handed.settled;
+    };
+    return {
+      ...handed.context.message,
+      ack: () => finish(() => handed.end.resolve()),
+      nack: (error = new PosthornError("nacked", "Cannot handle message: the loop gave it back")) =>
+        finish(() => handed.end.reject(error)),
+    };
+  }
+
+  /**
+   * Says something to somebody. Resolves once it is committed to the outbox.
+   *
+   * @param message A text, or a whole message.
+   * @param to `"backend:address"`, an address on the default backend, or a message to answer it. A message that is being
+   * answered in a loop is answered once, though the loop crash and see it again.
+   * @returns The message's id.
+   * @throws {RoutingError} If the backend is not known, or no address is given.
+   */
+  async sendMsg(message: string | OutgoingMessageInit, to?: SendTarget): Promise<string> {
+    const target = to ?? (typeof message === "string" ? undefined : message.recipients?.[0]);
+    if (target === undefined) {
+      throw new RoutingError(
+        "Cannot send: 'to' is missing; name \"backend:address\" or pass the message that is answered",
+      );
+    }
+    const { to: _to, ...content } = typeof message === "string" ? { message, to } : { ...message, to };
+    const { recipients: _recipients, ...rest } = content as OutgoingMessageInit;
+    const current = typeof target === "string" ? undefined : this.#current;
+    if (current !== undefined && typeof target !== "string" && current.context.message.id === target.id) {
+      // Said by a loop about the message it holds: the same words on a repeat are the same answer.
+      const ordinal = this.#ordinalOf(current);
+      const id = rest.id ?? `${target.id}/${ordinal}`;
+      return await this.#commit({ content: rest, to: target, id });
+    }
+    return await this.#commit({ content: rest, to: target, id: rest.id ?? this.#parts.newId() });
+  }
+
+  readonly #ordinals = new WeakMap<Handed, number>();
+
+  #ordinalOf(handed: Handed): number {
+    const next = (this.#ordinals.get(handed) ?? 0) + 1;
+    this.#ordinals.set(handed, next);
+    return next;
+  }
+
+  async #commit(send: PendingSend): Promise<string> {
+    const { operations, committed } = await this.prepareSends([send]);
+    await this.#parts.outbox.store.commit(operations);
+    committed();
+    return send.id;
+  }
+
+  /** Makes what was said ready to be committed. */
+  async prepareSends(
+    sends: readonly PendingSend[],
+  ): Promise<{ readonly operations: readonly StoreOperation[]; readonly committed: () => void }> {
+    const { outbox } = this.#parts;
+    const ready: { readonly message: OutgoingMessage; readonly deliveries: readonly PreparedDelivery[] }[] = [];
+    for (const send of sends) {
+      const { message, target } = this.#address(send);
+      ready.push({ message, deliveries: await outbox.prepare(message, [target]) });
+    }
+    return {
+      operations: ready.flatMap(({ deliveries }) => deliveries.flatMap((delivery) => delivery.operations)),
+      committed: () => {
+        for (const { message, deliveries } of ready) {
+          for (const { event } of deliveries) outbox.notify(event, message);
+        }
+      },
+    };
+  }
+
+  #address(send: PendingSend): { readonly message: OutgoingMessage; readonly target: DeliveryTarget } {
+    const { backendName, recipient } = this.#resolve(send.to);
+    const content = typeof send.content === "string" ? { message: send.content } : send.content;
+    const { newId, clock } = this.#parts;
+    const message = createOutgoingMessage(
+      { ...content, id: send.id, label: "reply", recipients: [recipient] },
+      { newId, now: () => clock.now() },
+    );
+    return { message, target: { backendName, recipient } };
+  }
+
+  #resolve(to: SendTarget): { readonly backendName: string; readonly recipient: string } {
+    const { dispatcher, defaultBackend } = this.#parts;
+    if (typeof to !== "string") {
+      return { backendName: dispatcher.resolve(to.backendName).name, recipient: to.conversation };
+    }
+    const colon = to.indexOf(":");
+    const named = colon > 0 ? dispatcher.communicators.get(to.slice(0, colon)) : undefined;
+    if (named !== undefined) return { backendName: named.name, recipient: to.slice(colon + 1) };
+    const only = this.#onlyBackend(dispatcher.communicators);
+    const backendName = defaultBackend ?? only?.name;
+    if (backendName !== undefined) return { backendName: dispatcher.resolve(backendName).name, recipient: to };
+    throw new RoutingError(
+      `Cannot send: the address names no backend; write "backend:address" with one of ${
+        [...dispatcher.communicators.keys()].join(", ")
+      }`,
+    );
+  }
+
+  #onlyBackend(communicators: ReadonlyMap<string, Communicator>): Communicator | undefined {
+    return communicators.size === 1 ? communicators.values().next().value : undefined;
+  }
+}
