@@ -30,7 +30,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "adapters/app": ["hono"],
   "adapters/cli": ["@hono/node-server", "node:*"],
-  "adapters/config": ["valibot", "@valibot/to-json-schema", "yaml"],
+  "adapters/config": ["valibot", "yaml"],
   "adapters/emulator": ["node:*"],
   "adapters/http": ["hono"],
   "adapters/nats": ["@nats-io/*"],

@@ -31,6 +31,7 @@ const STEPS = [
   ["types: core in a worker", tsc, ["-p", "tsconfig.core-worker.json"]],
   ["layers", deno, ["run", "--no-check", "--allow-read", "scripts/check-boundaries.ts"]],
   ["entry points, peers, locks", deno, ["run", "--no-check", "--allow-read", "scripts/check-exports.ts"]],
+  ["JSON Schema of the configuration", deno, ["run", "--allow-read", "scripts/generate-schema.ts", "--check"]],
   ["module graph", deno, ["run", "--no-check", "--allow-read", "--allow-run", "scripts/check-graph.ts"]],
   ["documentation", process.execPath, ["scripts/check-docs.mjs"]],
   ["JSR package (dry run)", deno, ["publish", "--dry-run", "--allow-dirty"]],
