@@ -7,15 +7,16 @@ import { StoreError } from "../../core/mod.ts";
 import { MAX_CHANNEL, MAX_SEQ } from "./schema.ts";
 import { numberOf, type SqlDriver, type SqlRow, type SqlStatement } from "./sql-driver.ts";
 
+/** How many numbers of channels are remembered. */
+const MOST_IDS = 10_000;
+
 /** A channel in figures. Change it only through {@link ChannelRows.change}. */
 export interface ChannelRow {
   readonly id: number;
   readonly name: string;
   /** The highest sequence number given so far. */
   lastSeq: number;
-  /** Messages stored. */
-  stored: number;
-  /** Messages in the log among them. */
+  /** Messages in the log. */
   logged: number;
   /** The highest sequence number of a log message that retention or `clear` removed. */
   prunedTo: number;
@@ -31,28 +32,51 @@ export class ChannelRows {
   readonly #update: SqlStatement;
   readonly #rows = new Map<string, ChannelRow>();
   readonly #changed = new Set<ChannelRow>();
+  readonly #touched = new Set<string>();
+  readonly #ids = new Map<string, number>();
   /** How to undo what changed since the savepoint, where one is open. */
   #undo: (() => void)[] | undefined;
 
   /** @param driver The database, with its tables. */
   constructor(driver: SqlDriver) {
     this.#find = driver.prepare(
-      "SELECT id, last_seq, stored, logged, pruned_to, newest_at, slack_ms FROM posthorn_channel WHERE name = ?1",
+      "SELECT id, last_seq, logged, pruned_to, newest_at, slack_ms FROM posthorn_channel WHERE name = ?1",
     );
     this.#create = driver.prepare(
-      `INSERT INTO posthorn_channel (name, last_seq, stored, logged, pruned_to, newest_at, slack_ms)
-       VALUES (?1, 0, 0, 0, 0, -1e300, 0)
-       RETURNING id, last_seq, stored, logged, pruned_to, newest_at, slack_ms`,
+      `INSERT INTO posthorn_channel (name, last_seq, logged, pruned_to, newest_at, slack_ms)
+       VALUES (?1, 0, 0, 0, -1e300, 0)
+       RETURNING id, last_seq, logged, pruned_to, newest_at, slack_ms`,
     );
     this.#update = driver.prepare(
       `UPDATE posthorn_channel
-       SET last_seq = ?2, stored = ?3, logged = ?4, pruned_to = ?5, newest_at = ?6, slack_ms = ?7 WHERE id = ?1`,
+       SET last_seq = ?2, logged = ?3, pruned_to = ?4, newest_at = ?5, slack_ms = ?6 WHERE id = ?1`,
     );
   }
 
-  /** The names of the channels that changed. */
-  get changed(): Iterable<string> {
-    return Array.from(this.#changed, ({ name }) => name);
+  /** The names of the channels whose messages changed. */
+  get touched(): Iterable<string> {
+    return new Set(this.#touched);
+  }
+
+  /**
+   * The number of a channel, where it exists. It never changes, so it is remembered.
+   *
+   * @param name The channel.
+   */
+  idOf(name: string): number | undefined {
+    const known = this.#rows.get(name)?.id ?? this.#ids.get(name);
+    if (known !== undefined) return known;
+    const row = this.#find.get(name);
+    if (row === undefined) return undefined;
+    const id = numberOf(row["id"]);
+    if (this.#ids.size >= MOST_IDS) this.#ids.clear();
+    this.#ids.set(name, id);
+    return id;
+  }
+
+  /** Within a transaction: says that messages of a channel changed. */
+  touch(name: string): void {
+    this.#touched.add(name);
   }
 
   /** A channel to look at, within a transaction or outside of one. */
@@ -83,13 +107,14 @@ export class ChannelRows {
     return row;
   }
 
-  /** Says that a row is about to change. */
+  /** Within a transaction: says that a row is about to change. */
   change(row: ChannelRow): ChannelRow {
     if (this.#undo !== undefined) {
       const before = { ...row };
       this.#undo.push(() => void Object.assign(row, before));
     }
     this.#changed.add(row);
+    this.touch(row.name);
     return row;
   }
 
@@ -114,8 +139,8 @@ export class ChannelRows {
 
   /** Writes what changed, at the end of a transaction. */
   flush(): void {
-    for (const { id, lastSeq, stored, logged, prunedTo, newestAt, slackMs } of this.#changed) {
-      this.#update.run(id, lastSeq, stored, logged, prunedTo, newestAt, slackMs);
+    for (const { id, lastSeq, logged, prunedTo, newestAt, slackMs } of this.#changed) {
+      this.#update.run(id, lastSeq, logged, prunedTo, newestAt, slackMs);
     }
   }
 
@@ -123,6 +148,7 @@ export class ChannelRows {
   reset(): void {
     this.#rows.clear();
     this.#changed.clear();
+    this.#touched.clear();
   }
 }
 
@@ -131,7 +157,6 @@ function decode(name: string, row: SqlRow): ChannelRow {
     id: numberOf(row["id"]),
     name,
     lastSeq: numberOf(row["last_seq"]),
-    stored: numberOf(row["stored"]),
     logged: numberOf(row["logged"]),
     prunedTo: numberOf(row["pruned_to"]),
     newestAt: numberOf(row["newest_at"]),

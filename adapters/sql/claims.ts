@@ -5,128 +5,133 @@
  */
 import type { ClaimedMessage, ClaimRequest } from "../../core/mod.ts";
 import type { ChannelRows } from "./channel-rows.ts";
-import type { Lanes } from "./lanes.ts";
-import { decodeFailures, decodeMessage, MESSAGE_COLUMNS } from "./message-codec.ts";
-import { MAX_SEQ, PLACE } from "./schema.ts";
+import { decodeFailures, type MessageDecoder } from "./message-codec.ts";
+import { KEY, PLACE, SEQ } from "./schema.ts";
 import { numberOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from "./sql-driver.ts";
 import { type Moment, toWall } from "./store-time.ts";
+import { leaseExpired, type Turns } from "./turns.ts";
 
-const OPEN_TO_ALL = `channel = ?1 AND place = ${PLACE.open} AND recipient IS NULL`;
-const ADDRESSED = `channel = ?1 AND place = ${PLACE.open} AND recipient IS NOT NULL`;
+const COLUMNS = "attempts, worker, token, failures, body";
+const PLAIN = "FROM posthorn_message WHERE channel = ?1 AND wake_at IS NOT NULL";
+const OPEN = `FROM posthorn_turn WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NULL`;
+const ADDRESSED = `FROM posthorn_turn WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NOT NULL`;
+const WAKING = `FROM posthorn_turn WHERE channel = ?1 AND place IN (${PLACE.busy}, ${PLACE.held}, ${PLACE.timed})`;
 
-/** Two ranges of two indexes, both in order, merged. */
-function claimSql(other: string): string {
-  return `UPDATE posthorn_message
-    SET place = CASE WHEN lane IS NULL THEN ${PLACE.claimed} ELSE ${PLACE.busy} END,
-      due_at = wake_at, wake_at = ?4, token = ?5 || (key & ${MAX_SEQ}), worker = ?6, attempts = attempts + 1
-    WHERE key IN (SELECT key FROM (
-      SELECT key, wake_at FROM posthorn_message WHERE ${OPEN_TO_ALL} AND wake_at <= ?2
+/** Two ranges of two indexes, both in order, merged; then the messages. */
+function turnsSql(other: string): string {
+  return `SELECT turn.seq AS seq, turn.lane AS lane, turn.wake_at AS wake_at, ?1 AS channel, ${COLUMNS} FROM (
+      SELECT wake_at, seq, lane ${OPEN} AND wake_at <= ?2
       UNION ALL
-      SELECT key, wake_at FROM posthorn_message WHERE ${other} AND wake_at <= ?2
-      ORDER BY 2, 1 LIMIT ?3))
-    RETURNING ${MESSAGE_COLUMNS}, due_at, token, failures`;
+      SELECT wake_at, seq, lane ${other} AND wake_at <= ?2
+      ORDER BY 1, 2 LIMIT ?3) AS turn
+    CROSS JOIN posthorn_message ON key = ((?1 << 40) | turn.seq)`;
 }
 
 function isDueSql(...parts: readonly string[]): string {
-  const found = parts.map((part) => `EXISTS (SELECT 1 FROM posthorn_message WHERE ${part} AND wake_at <= ?2)`);
-  return `SELECT ${found.join(" OR ")} AS found`;
+  return `SELECT ${parts.map((part) => `EXISTS (SELECT 1 ${part} AND wake_at <= ?2)`).join(" OR ")} AS found`;
 }
 
-const CLAIMED = `channel = ?1 AND place = ${PLACE.claimed}`;
-const WAKING = `channel = ?1 AND place IN (${PLACE.busy}, ${PLACE.held}, ${PLACE.timed})`;
+function isTrue(row: SqlRow | undefined): boolean {
+  return row?.["found"] === 1;
+}
 
 /** See the module. */
 export class Claims {
   readonly #channels: ChannelRows;
-  readonly #lanes: Lanes;
+  readonly #turns: Turns;
+  readonly #decoder: MessageDecoder;
   readonly #nextToken: () => string;
-  readonly #claimAny: SqlStatement;
-  readonly #claimFor: SqlStatement;
+  readonly #plain: SqlStatement;
+  readonly #hasTurns: SqlStatement;
+  readonly #turnsAny: SqlStatement;
+  readonly #turnsFor: SqlStatement;
+  readonly #claimPlain: SqlStatement;
+  readonly #claimTurn: SqlStatement;
   readonly #isDueAny: SqlStatement;
   readonly #isDueFor: SqlStatement;
   readonly #isWaking: SqlStatement;
   readonly #nextWake: SqlStatement;
   readonly #channelAfter: SqlStatement;
-  readonly #nameOf: SqlStatement;
+  /** Channels that had little when last asked: they are looked at before a transaction is begun for them. */
+  readonly #dry = new Set<string>();
 
   /**
    * @param driver The database, with its tables.
    * @param channels The channels.
-   * @param lanes The lanes.
+   * @param turns The turns.
+   * @param decoder What reads messages.
    * @param nextToken Gives a text that no claim had before.
    */
-  constructor(driver: SqlDriver, channels: ChannelRows, lanes: Lanes, nextToken: () => string) {
+  constructor(
+    driver: SqlDriver,
+    channels: ChannelRows,
+    turns: Turns,
+    decoder: MessageDecoder,
+    nextToken: () => string,
+  ) {
     this.#channels = channels;
-    this.#lanes = lanes;
+    this.#turns = turns;
+    this.#decoder = decoder;
     this.#nextToken = nextToken;
-    this.#claimAny = driver.prepare(claimSql(ADDRESSED));
-    this.#claimFor = driver.prepare(claimSql(`${ADDRESSED} AND recipient = ?7`));
-    this.#isDueAny = driver.prepare(isDueSql(OPEN_TO_ALL, ADDRESSED, CLAIMED, WAKING));
-    this.#isDueFor = driver.prepare(isDueSql(OPEN_TO_ALL, `${ADDRESSED} AND recipient = ?3`, CLAIMED, WAKING));
-    this.#isWaking = driver.prepare(isDueSql(CLAIMED, WAKING));
-    const first = (part: string): string => `(SELECT min(wake_at) AS at FROM posthorn_message WHERE ${part})`;
+    this.#plain = driver.prepare(
+      `SELECT ${SEQ}, wake_at, channel, ${COLUMNS} ${PLAIN} AND wake_at <= ?2 ORDER BY wake_at, key LIMIT ?3`,
+    );
+    this.#hasTurns = driver.prepare("SELECT EXISTS (SELECT 1 FROM posthorn_turn WHERE channel = ?1) AS found");
+    this.#turnsAny = driver.prepare(turnsSql(ADDRESSED));
+    this.#turnsFor = driver.prepare(turnsSql(`${ADDRESSED} AND recipient = ?4`));
+    const lease = "lease_until = ?3, token = ?4, worker = ?5, attempts = attempts + 1, failures = ?6";
+    this.#claimPlain = driver.prepare(`UPDATE posthorn_message SET wake_at = ?3, ${lease} WHERE key = ${KEY}`);
+    this.#claimTurn = driver.prepare(`UPDATE posthorn_message SET ${lease} WHERE key = ${KEY}`);
+    this.#isDueAny = driver.prepare(isDueSql(PLAIN, OPEN, ADDRESSED, WAKING));
+    this.#isDueFor = driver.prepare(isDueSql(PLAIN, OPEN, `${ADDRESSED} AND recipient = ?3`, WAKING));
+    this.#isWaking = driver.prepare(isDueSql(WAKING));
+    const parts = [PLAIN, OPEN, ADDRESSED, WAKING];
     this.#nextWake = driver.prepare(
-      `SELECT min(at) AS at FROM (SELECT at FROM ${first(OPEN_TO_ALL)} UNION ALL SELECT at FROM ${first(ADDRESSED)}
-       UNION ALL SELECT at FROM ${first(CLAIMED)} UNION ALL SELECT at FROM ${first(WAKING)})`,
+      `SELECT min(at) AS at FROM (${parts.map((part) => `SELECT min(wake_at) AS at ${part}`).join(" UNION ALL ")})`,
     );
-    const next = (part: string): string =>
-      `(SELECT min(channel) AS channel FROM posthorn_message WHERE ${part.replace("channel = ?1", "channel > ?1")})`;
     this.#channelAfter = driver.prepare(
-      `SELECT min(channel) AS channel FROM (SELECT channel FROM ${next(OPEN_TO_ALL)}
-       UNION ALL SELECT channel FROM ${next(ADDRESSED)} UNION ALL SELECT channel FROM ${next(CLAIMED)}
-       UNION ALL SELECT channel FROM ${next(WAKING)})`,
+      `SELECT id, name FROM posthorn_channel WHERE id = (SELECT min(channel) FROM (
+         SELECT min(channel) AS channel ${PLAIN.replace("= ?1", "> ?1")}
+         UNION ALL SELECT min(channel) FROM posthorn_turn WHERE channel > ?1))`,
     );
-    this.#nameOf = driver.prepare("SELECT name FROM posthorn_channel WHERE id = ?1");
   }
 
-  /** Whether a claim would find something to do. */
-  hasDue({ channel: name, recipientId }: ClaimRequest, { now }: Moment): boolean {
-    const channel = this.#channels.peek(name);
+  /** Whether a claim would find something to do. Says yes without looking where there was much the last time. */
+  mayHaveDue({ channel: name, recipientId }: ClaimRequest, { now }: Moment): boolean {
+    if (!this.#dry.has(name)) return true;
+    const channel = this.#channels.idOf(name);
     if (channel === undefined) return false;
-    const row = recipientId === undefined
-      ? this.#isDueAny.get(channel.id, now)
-      : this.#isDueFor.get(channel.id, now, recipientId);
-    return row?.["found"] === 1;
+    return isTrue(
+      recipientId === undefined ? this.#isDueAny.get(channel, now) : this.#isDueFor.get(channel, now, recipientId),
+    );
   }
 
   /** Within a transaction: gives messages to a worker. */
   claim(request: ClaimRequest, moment: Moment): readonly ClaimedMessage[] {
-    const { channel: name, workerId, limit, leaseMs, recipientId } = request;
-    const channel = this.#channels.find(name);
-    if (channel === undefined) return [];
-    const { now, wall } = moment;
-    this.#lanes.promote(channel.id, moment, recipientId === undefined ? limit : Number.MAX_SAFE_INTEGER);
-    const parameters = [channel.id, now, limit, now + leaseMs, this.#nextToken(), workerId] as const;
-    const rows = recipientId === undefined
-      ? this.#claimAny.all(...parameters)
-      : this.#claimFor.all(...parameters, recipientId);
-    const until = wall + leaseMs;
-    return [...rows].sort(byTurn).map((row): ClaimedMessage => {
-      const message = decodeMessage(row);
-      return {
-        ...message,
-        lease: { token: textOf(row["token"]), workerId, attempt: message.attempts, until },
-        failures: decodeFailures(row),
-      };
-    });
+    const { channel: name, limit } = request;
+    const channel = this.#channels.idOf(name);
+    const rows = channel === undefined ? [] : this.#candidates(channel, request, moment);
+    if (rows.length === limit) this.#dry.delete(name);
+    else this.#dry.add(name);
+    return rows.map((row) => this.#give(row, request, moment));
   }
 
-  /** Whether time has done something to a channel that {@link Lanes.promote} has still to write down. */
+  /** Whether time has moved messages of a channel without its being written down. */
   isWaking(name: string, { now }: Moment): boolean {
-    const channel = this.#channels.peek(name);
-    return channel !== undefined && this.#isWaking.get(channel.id, now)?.["found"] === 1;
+    const channel = this.#channels.idOf(name);
+    return channel !== undefined && isTrue(this.#isWaking.get(channel, now));
   }
 
-  /** Within a transaction: writes down what time has done. */
+  /** Within a transaction: writes it down. */
   promote(name: string, moment: Moment): void {
-    const channel = this.#channels.find(name);
-    if (channel !== undefined) this.#lanes.promote(channel.id, moment, Number.MAX_SAFE_INTEGER);
+    const channel = this.#channels.idOf(name);
+    if (channel !== undefined) this.#turns.promote(channel, moment);
   }
 
   /** When the next message of a channel can be claimed, by the wall clock. */
   nextDueAt(name: string, moment: Moment): number | undefined {
-    const channel = this.#channels.peek(name);
-    const at = channel && this.#nextWake.get(channel.id)?.["at"];
+    const channel = this.#channels.idOf(name);
+    const at = channel === undefined ? undefined : this.#nextWake.get(channel)?.["at"];
     // Rounded up: at that time it is due, not a fraction of a millisecond later.
     return typeof at === "number" ? Math.ceil(toWall(at, moment)) : undefined;
   }
@@ -135,15 +140,53 @@ export class Claims {
   queued(): readonly string[] {
     const names: string[] = [];
     for (let last = 0;;) {
-      const next = this.#channelAfter.get(last)?.["channel"];
-      if (typeof next !== "number") return names;
-      names.push(textOf(this.#nameOf.get(next)?.["name"]));
-      last = next;
+      const next = this.#channelAfter.get(last);
+      if (next === undefined) return names;
+      names.push(textOf(next["name"]));
+      last = numberOf(next["id"]);
     }
+  }
+
+  /** The messages to give, the longest due first. */
+  #candidates(channel: number, { limit, recipientId }: ClaimRequest, moment: Moment): readonly SqlRow[] {
+    const { now } = moment;
+    const plain = this.#plain.all(channel, now, limit);
+    if (!isTrue(this.#hasTurns.get(channel))) return plain;
+    this.#turns.promote(channel, moment);
+    const turns = recipientId === undefined
+      ? this.#turnsAny.all(channel, now, limit)
+      : this.#turnsFor.all(channel, now, limit, recipientId);
+    if (turns.length === 0) return plain;
+    return [...plain, ...turns].sort(byTurn).slice(0, limit);
+  }
+
+  #give(row: SqlRow, { workerId, leaseMs }: ClaimRequest, moment: Moment): ClaimedMessage {
+    const channel = numberOf(row["channel"]);
+    const seq = numberOf(row["seq"]);
+    const until = moment.now + leaseMs;
+    const token = this.#nextToken();
+    const lane = row["lane"];
+    let { failures } = row;
+    if (typeof lane === "string") {
+      this.#turns.claim({ channel, lane, seq }, until);
+      this.#claimTurn.run(channel, seq, until, token, workerId, failures ?? null);
+    } else {
+      // The lease of a delivery before ran out, and nobody had to notice until now.
+      if (row["token"] !== null) failures = leaseExpired(row, numberOf(row["wake_at"]), moment);
+      this.#claimPlain.run(channel, seq, until, token, workerId, failures ?? null);
+    }
+    const message = this.#decoder.decode(row);
+    const attempts = message.attempts + 1;
+    return {
+      ...message,
+      attempts,
+      lease: { token, workerId, attempt: attempts, until: moment.wall + leaseMs },
+      failures: decodeFailures({ failures: failures ?? null }),
+    };
   }
 }
 
 /** The longest due first. */
 function byTurn(left: SqlRow, right: SqlRow): number {
-  return numberOf(left["due_at"]) - numberOf(right["due_at"]) || numberOf(left["seq"]) - numberOf(right["seq"]);
+  return numberOf(left["wake_at"]) - numberOf(right["wake_at"]) || numberOf(left["seq"]) - numberOf(right["seq"]);
 }

@@ -1,54 +1,52 @@
 /**
- * Between messages and rows. What is looked for or decided by is a column; the rest is one JSON text.
+ * Between messages and rows. The envelope is one JSON text; what is looked for or decided by is a column besides.
  *
  * @module
  */
 import type { AttemptFailure, JsonValue, MessageEnvelope, StoredMessage } from "../../core/mod.ts";
 import { SEQ } from "./schema.ts";
-import { numberOf, type SqlRow, textOf } from "./sql-driver.ts";
+import { numberOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from "./sql-driver.ts";
 
 /** The latest failures kept. */
 const MAX_FAILURES = 50;
 
-/** The columns {@link decodeMessage} reads, of `posthorn_message`. */
-export const MESSAGE_COLUMNS: string = `${SEQ}, id, sender, recipient, correlation, external, lane,
-  written_at, attempts,
-  coalesce(body, (SELECT large.body FROM posthorn_body AS large WHERE large.key = posthorn_message.key)) AS body`;
+/** The columns {@link MessageDecoder} reads. */
+export const MESSAGE_COLUMNS: string = `${SEQ}, channel, attempts, body`;
 
-/** The part of an envelope that has no column. */
-type Body = Pick<
-  MessageEnvelope,
-  "v" | "namespace" | "content" | "metadata" | "replyTo" | "notBefore" | "expiresAt" | "traceparent"
->;
-
-/** The text of what has no column. */
-export function encodeBody(message: Body): string {
-  const { v, namespace, content, metadata, replyTo, notBefore, expiresAt, traceparent } = message;
-  return JSON.stringify({ v, namespace, content, metadata, replyTo, notBefore, expiresAt, traceparent });
+/** The text of an envelope. */
+export function encodeMessage(message: MessageEnvelope): string {
+  return JSON.stringify(message);
 }
 
 /** The text with another content. */
 export function replaceContent(body: string, content: JsonValue): string {
-  const parsed: Body = JSON.parse(body);
-  return JSON.stringify({ ...parsed, content });
+  const envelope: MessageEnvelope = JSON.parse(body);
+  return JSON.stringify({ ...envelope, content });
 }
 
-/** The message in a row. */
-export function decodeMessage(row: SqlRow): StoredMessage {
-  const body: Body = JSON.parse(textOf(row["body"]));
-  const message: Writable<StoredMessage> = {
-    ...body,
-    id: textOf(row["id"]),
-    timestamp: numberOf(row["written_at"]),
-    senderId: textOf(row["sender"]),
-    seq: numberOf(row["seq"]),
-    attempts: numberOf(row["attempts"]),
-  };
-  if (typeof row["recipient"] === "string") message.recipientId = row["recipient"];
-  if (typeof row["correlation"] === "string") message.correlationId = row["correlation"];
-  if (typeof row["external"] === "string") message.externalId = row["external"];
-  if (typeof row["lane"] === "string") message.orderingKey = row["lane"];
-  return message;
+/** Reads messages out of rows, and large bodies out of where they are. */
+export class MessageDecoder {
+  readonly #largeBody: SqlStatement;
+
+  /** @param driver The database, with its tables. */
+  constructor(driver: SqlDriver) {
+    this.#largeBody = driver.prepare("SELECT body FROM posthorn_body WHERE key = ((?1 << 40) | ?2)");
+  }
+
+  /** The message in a row of {@link MESSAGE_COLUMNS}. */
+  decode(row: SqlRow): StoredMessage {
+    const message: Writable<StoredMessage> = JSON.parse(this.bodyOf(row));
+    message.seq = numberOf(row["seq"]);
+    message.attempts = numberOf(row["attempts"]);
+    return message;
+  }
+
+  /** The text of the envelope in a row with `channel`, `seq` and `body`. */
+  bodyOf(row: SqlRow): string {
+    const body = row["body"];
+    if (typeof body === "string") return body;
+    return textOf(this.#largeBody.get(numberOf(row["channel"]), numberOf(row["seq"]))?.["body"]);
+  }
 }
 
 /** The failures in a row. */
@@ -57,7 +55,7 @@ export function decodeFailures(row: SqlRow): readonly AttemptFailure[] {
   return typeof text === "string" ? JSON.parse(text) : [];
 }
 
-/** The failures of a row with one more, as it is stored. */
+/** The failures of a row with one more, as they are stored. */
 export function addFailure(row: SqlRow, failure: AttemptFailure): string {
   return JSON.stringify([...decodeFailures(row), failure].slice(-MAX_FAILURES));
 }

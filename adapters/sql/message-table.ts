@@ -13,16 +13,15 @@ import type {
   RemoveOperation,
 } from "../../core/mod.ts";
 import type { ChannelRow, ChannelRows } from "./channel-rows.ts";
-import type { Lanes } from "./lanes.ts";
-import { addFailure, encodeBody, replaceContent } from "./message-codec.ts";
-import { KEY, LARGE_BODY, PLACE, SEQ } from "./schema.ts";
+import { addFailure, encodeMessage, type MessageDecoder, replaceContent } from "./message-codec.ts";
+import { KEY, LARGE_BODY, SEQ } from "./schema.ts";
 import { numberOf, optionalTextOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from "./sql-driver.ts";
 import { fromWall, type Moment } from "./store-time.ts";
+import { NO_LANE, type Turn, type Turns } from "./turns.ts";
 
 /** What names a delivery, and the token only its holder has. */
 type Delivery = Pick<AckOperation, "channel" | "seq" | "token">;
 
-/** What an operation reports that does nothing because of what it finds. */
 const DONE: OperationResult = Object.freeze({ status: "done" });
 const LEASE_LOST: OperationResult = Object.freeze({ status: "lease-lost" });
 const NOT_FOUND: OperationResult = Object.freeze({ status: "not-found" });
@@ -30,12 +29,16 @@ const MISSING: OperationResult = Object.freeze({ status: "missing" });
 const CLAIMED: OperationResult = Object.freeze({ status: "claimed" });
 
 /** A present delivery: the token, and a lease that has not ended. */
-const DELIVERY = `key = ${KEY} AND token = ?3 AND wake_at > ?4 AND place IN (${PLACE.claimed}, ${PLACE.busy})`;
+const DELIVERY = `key = ${KEY} AND token = ?3 AND lease_until > ?4`;
+
+/** What {@link MessageTable} has to know of a message that it takes away. */
+const REMAINS = `${SEQ}, channel, queued, log, lane, recipient, id, remember_until, body IS NULL AS large`;
 
 /** See the module. Every method works within a transaction. */
 export class MessageTable {
   readonly #channels: ChannelRows;
-  readonly #lanes: Lanes;
+  readonly #turns: Turns;
+  readonly #decoder: MessageDecoder;
   readonly #insert: SqlStatement;
   readonly #insertBody: SqlStatement;
   readonly #seqOf: SqlStatement;
@@ -49,60 +52,56 @@ export class MessageTable {
   readonly #find: SqlStatement;
   readonly #delete: SqlStatement;
   readonly #deleteBody: SqlStatement;
-  readonly #body: SqlStatement;
   readonly #replaceBody: SqlStatement;
   readonly #remember: SqlStatement;
   #remembered = 0;
 
-  /** @param driver The database, with its tables. @param channels The channels. @param lanes The lanes. */
-  constructor(driver: SqlDriver, channels: ChannelRows, lanes: Lanes) {
+  /**
+   * @param driver The database, with its tables.
+   * @param channels The channels.
+   * @param turns The turns.
+   * @param decoder What reads messages.
+   */
+  constructor(driver: SqlDriver, channels: ChannelRows, turns: Turns, decoder: MessageDecoder) {
     this.#channels = channels;
-    this.#lanes = lanes;
+    this.#turns = turns;
+    this.#decoder = decoder;
     this.#insert = driver.prepare(
       `INSERT INTO posthorn_message
-         (key, channel, id, sender, log, place, wake_at, due_at, attempts, stored_at, written_at, expires_at,
-          remember_until, recipient, correlation, external, lane, body)
-       VALUES (${KEY}, ?1, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         (key, channel, id, sender, queued, log, wake_at, attempts, stored_at, written_at, expires_at, remember_until,
+          recipient, correlation, external, lane, body)
+       VALUES (${KEY}, ?1, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
        ON CONFLICT (channel, id) DO NOTHING`,
     );
     this.#insertBody = driver.prepare(`INSERT OR REPLACE INTO posthorn_body (key, body) VALUES (${KEY}, ?3)`);
     this.#seqOf = driver.prepare(`SELECT ${SEQ} FROM posthorn_message WHERE channel = ?1 AND id = ?2`);
     this.#isRemembered = driver.prepare(
-      "SELECT 1 FROM posthorn_remembered WHERE channel = ?1 AND id = ?2 AND until > ?3",
+      "SELECT 1 AS found FROM posthorn_remembered WHERE channel = ?1 AND id = ?2 AND until > ?3",
     );
     this.#ackPlain = driver.prepare(
-      `DELETE FROM posthorn_message WHERE ${DELIVERY}
-         AND log = 0 AND lane IS NULL AND remember_until IS NULL AND body IS NOT NULL`,
+      `DELETE FROM posthorn_message WHERE ${DELIVERY} AND log = 0 AND lane IS NULL AND recipient IS NULL
+         AND remember_until IS NULL AND body IS NOT NULL`,
     );
-    this.#ack = driver.prepare(
-      `DELETE FROM posthorn_message WHERE ${DELIVERY} AND log = 0
-       RETURNING ${SEQ}, place, lane, log, id, remember_until, body IS NULL AS large`,
-    );
+    this.#ack = driver.prepare(`DELETE FROM posthorn_message WHERE ${DELIVERY} AND log = 0 RETURNING ${REMAINS}`);
     this.#leaveQueue = driver.prepare(
-      `UPDATE posthorn_message SET place = NULL, wake_at = NULL, due_at = NULL, token = NULL, worker = NULL
-       WHERE ${DELIVERY} AND log = 1 RETURNING lane`,
+      `UPDATE posthorn_message SET queued = 0, wake_at = NULL, lease_until = NULL, token = NULL, worker = NULL
+       WHERE ${DELIVERY} AND log = 1 RETURNING ${SEQ}, channel, lane, recipient`,
     );
     this.#delivered = driver.prepare(
-      `SELECT lane, attempts, worker, failures FROM posthorn_message WHERE ${DELIVERY}`,
+      `SELECT ${SEQ}, channel, lane, recipient, attempts, worker, failures, body FROM posthorn_message WHERE ${DELIVERY}`,
     );
     this.#putBack = driver.prepare(
       `UPDATE posthorn_message
-       SET place = ?3, wake_at = ?4, due_at = ?5, attempts = ?6, failures = ?7, token = NULL, worker = NULL
+       SET wake_at = ?3, attempts = ?4, failures = ?5, lease_until = NULL, token = NULL, worker = NULL
        WHERE key = ${KEY}`,
     );
-    this.#extend = driver.prepare(`UPDATE posthorn_message SET wake_at = ?5 WHERE ${DELIVERY}`);
-    this.#find = driver.prepare(
-      `SELECT ${SEQ}, place, wake_at FROM posthorn_message WHERE channel = ?1 AND id = ?2`,
+    this.#extend = driver.prepare(
+      `UPDATE posthorn_message SET lease_until = ?5, wake_at = iif(wake_at IS NULL, NULL, ?5) WHERE ${DELIVERY}
+       RETURNING ${SEQ}, channel, lane, recipient`,
     );
-    this.#delete = driver.prepare(
-      `DELETE FROM posthorn_message WHERE key = ${KEY}
-       RETURNING ${SEQ}, place, lane, log, id, remember_until, body IS NULL AS large`,
-    );
+    this.#find = driver.prepare(`SELECT ${SEQ}, lease_until FROM posthorn_message WHERE channel = ?1 AND id = ?2`);
+    this.#delete = driver.prepare(`DELETE FROM posthorn_message WHERE key = ${KEY} RETURNING ${REMAINS}`);
     this.#deleteBody = driver.prepare(`DELETE FROM posthorn_body WHERE key = ${KEY}`);
-    this.#body = driver.prepare(
-      `SELECT coalesce(body, (SELECT large.body FROM posthorn_body AS large WHERE large.key = ${KEY})) AS body
-       FROM posthorn_message WHERE key = ${KEY}`,
-    );
     this.#replaceBody = driver.prepare(`UPDATE posthorn_message SET body = ?3 WHERE key = ${KEY}`);
     this.#remember = driver.prepare(
       "INSERT OR REPLACE INTO posthorn_remembered (channel, id, until) VALUES (?1, ?2, ?3)",
@@ -126,122 +125,107 @@ export class MessageTable {
   ): OperationResult {
     const { now } = moment;
     const channel = this.#channels.open(name);
-    if (dedupeForMs > 0 && this.#isRemembered.get(channel.id, message.id, now) !== undefined) {
-      return this.#duplicate(channel.id, message.id);
+    const { id, senderId, timestamp, notBefore, expiresAt, orderingKey, recipientId } = message;
+    if (dedupeForMs > 0 && this.#isRemembered.get(channel.id, id, now) !== undefined) {
+      return this.#duplicate(channel.id, id);
     }
     const seq = this.#channels.nextSeq(channel);
-    const text = encodeBody(message);
-    const { id, senderId, timestamp, notBefore, expiresAt, orderingKey = null } = message;
+    const text = encodeMessage(message);
+    const isQueued = mode !== "log";
+    const hasTurn = isQueued && (orderingKey !== undefined || recipientId !== undefined);
     const dueAt = notBefore === undefined ? now : fromWall(notBefore, moment);
-    const place = mode === "log" ? null : this.#placeFor(channel.id, orderingKey, dueAt, now);
-    const isParked = place === PLACE.parked;
     const written = this.#insert.run(
       channel.id,
       seq,
       id,
       senderId,
+      isQueued ? 1 : 0,
       mode === "queue" ? 0 : 1,
-      place,
-      place === null || isParked ? null : dueAt,
-      isParked ? dueAt : null,
+      isQueued && !hasTurn ? dueAt : null,
       now,
       timestamp,
       expiresAt === undefined ? null : fromWall(expiresAt, moment),
       dedupeForMs > 0 ? now + dedupeForMs : null,
-      message.recipientId ?? null,
+      recipientId ?? null,
       message.correlationId ?? null,
       message.externalId ?? null,
-      orderingKey,
+      orderingKey ?? null,
       text.length > LARGE_BODY ? null : text,
     );
     if (written === 0) return this.#duplicate(channel.id, id);
     if (text.length > LARGE_BODY) this.#insertBody.run(channel.id, seq, text);
+    if (hasTurn) {
+      this.#turns.add({ channel: channel.id, lane: orderingKey ?? NO_LANE, seq }, recipientId ?? null, dueAt, now);
+    }
     count(this.#channels.change(channel), mode, seq, timestamp);
     return { status: "done", seq };
   }
 
   /** Ends a delivery well. */
   ack({ channel: name, seq, token }: Delivery, { now }: Moment): OperationResult {
-    const channel = this.#channels.find(name);
+    const channel = this.#channels.idOf(name);
     if (channel === undefined) return LEASE_LOST;
-    if (this.#ackPlain.run(channel.id, seq, token, now) > 0) {
-      this.#channels.change(channel).stored--;
-      return DONE;
+    if (this.#ackPlain.run(channel, seq, token, now) === 0) {
+      const gone = this.#ack.get(channel, seq, token, now);
+      const kept = gone === undefined ? this.#leaveQueue.get(channel, seq, token, now) : undefined;
+      const turn = turnOf(gone ?? kept);
+      if (gone === undefined && kept === undefined) return LEASE_LOST;
+      if (turn !== undefined) this.#turns.finish(turn);
+      if (gone !== undefined) this.#forget(name, gone, now);
     }
-    const gone = this.#ack.get(channel.id, seq, token, now);
-    if (gone !== undefined) {
-      this.#afterDelete(channel, gone, now);
-      return DONE;
-    }
-    const kept = this.#leaveQueue.get(channel.id, seq, token, now);
-    if (kept === undefined) return LEASE_LOST;
-    const lane = optionalTextOf(kept["lane"]);
-    if (lane !== undefined) this.#lanes.advance(channel.id, lane);
-    this.#channels.change(channel);
+    this.#channels.touch(name);
     return DONE;
   }
 
   /** Ends a delivery badly. */
   release(operation: ReleaseOperation, { now, wall }: Moment): OperationResult {
-    const { seq, token, delayMs = 0, holdLaneMs = Infinity, countAttempt = true, failure, content } = operation;
-    const channel = this.#channels.find(operation.channel);
-    if (channel === undefined) return LEASE_LOST;
-    const row = this.#delivered.get(channel.id, seq, token, now);
-    if (row === undefined) return LEASE_LOST;
-    this.#channels.change(channel);
-    if (content !== undefined) this.#setContent(channel.id, seq, content);
+    const { channel: name, seq, token, delayMs = 0, holdLaneMs = Infinity } = operation;
+    const { countAttempt = true, failure, content } = operation;
+    const channel = this.#channels.idOf(name);
+    const row = channel === undefined ? undefined : this.#delivered.get(channel, seq, token, now);
+    if (channel === undefined || row === undefined) return LEASE_LOST;
+    if (content !== undefined) this.#setContent(row, content);
     const attempts = numberOf(row["attempts"]);
-    const failures = countAttempt || failure !== undefined
-      ? addFailure(row, {
-        attempt: attempts,
-        at: wall,
-        workerId: textOf(row["worker"]),
-        reason: "nacked",
-        ...failure,
-      })
-      : optionalTextOf(row["failures"]) ?? null;
-    const lane = optionalTextOf(row["lane"]);
-    const dueAt = now + delayMs;
-    const isHeld = lane !== undefined && delayMs > 0 && holdLaneMs > 0;
-    const place = isHeld ? PLACE.held : lane === undefined ? PLACE.open : PLACE.timed;
-    const wakeAt = isHeld ? Math.min(dueAt, now + holdLaneMs) : dueAt;
-    const left = countAttempt ? attempts : attempts - 1;
-    this.#putBack.run(channel.id, seq, place, wakeAt, isHeld ? dueAt : null, left, failures);
-    if (lane !== undefined && !isHeld) {
-      if (delayMs > 0) this.#lanes.advance(channel.id, lane);
-      else this.#lanes.enter(channel.id, lane, seq, dueAt);
+    let failures = optionalTextOf(row["failures"]) ?? null;
+    if (countAttempt || failure !== undefined) {
+      const workerId = textOf(row["worker"]);
+      failures = addFailure(row, { attempt: attempts, at: wall, workerId, reason: "nacked", ...failure });
     }
+    const dueAt = now + delayMs;
+    const turn = turnOf(row);
+    const left = countAttempt ? attempts : attempts - 1;
+    this.#putBack.run(channel, seq, turn === undefined ? dueAt : null, left, failures);
+    if (turn !== undefined) this.#turns.release(turn, dueAt, Math.min(dueAt, now + holdLaneMs), now);
+    this.#channels.touch(name);
     return DONE;
   }
 
   /** Keeps a delivery going. */
   extend({ channel: name, seq, token, leaseMs }: ExtendOperation, { now, wall }: Moment): OperationResult {
-    const channel = this.#channels.find(name);
+    const channel = this.#channels.idOf(name);
     if (channel === undefined) return LEASE_LOST;
-    const written = this.#extend.run(channel.id, seq, token, now, now + leaseMs);
-    return written === 0 ? LEASE_LOST : { status: "done", until: wall + leaseMs };
+    const row = this.#extend.get(channel, seq, token, now, now + leaseMs);
+    if (row === undefined) return LEASE_LOST;
+    const turn = turnOf(row);
+    if (turn !== undefined) this.#turns.extend(turn, now + leaseMs);
+    return { status: "done", until: wall + leaseMs };
   }
 
   /** Removes a message. */
-  remove(
-    { channel: name, id, unlessClaimed = false, mustExist = false }: RemoveOperation,
-    { now }: Moment,
-  ): OperationResult {
-    const channel = this.#channels.find(name);
-    const row = channel === undefined ? undefined : this.#find.get(channel.id, id);
-    if (channel === undefined || row === undefined) return mustExist ? MISSING : NOT_FOUND;
-    const isHeldByWorker = row["place"] === PLACE.claimed || row["place"] === PLACE.busy;
-    if (unlessClaimed && isHeldByWorker && numberOf(row["wake_at"]) > now) return CLAIMED;
-    const gone = this.#delete.get(channel.id, numberOf(row["seq"]));
-    if (gone === undefined) return mustExist ? MISSING : NOT_FOUND;
-    this.#afterDelete(channel, gone, now);
+  remove(operation: RemoveOperation, { now }: Moment): OperationResult {
+    const { channel: name, id, unlessClaimed = false, mustExist = false } = operation;
+    const channel = this.#channels.idOf(name);
+    const found = channel === undefined ? undefined : this.#find.get(channel, id);
+    if (channel === undefined || found === undefined) return mustExist ? MISSING : NOT_FOUND;
+    const leaseUntil = found["lease_until"];
+    if (unlessClaimed && typeof leaseUntil === "number" && leaseUntil > now) return CLAIMED;
+    const gone = this.#delete.get(channel, numberOf(found["seq"]));
+    if (gone === undefined) return NOT_FOUND;
+    const turn = gone["queued"] === 1 ? turnOf(gone) : undefined;
+    if (turn !== undefined) this.#turns.remove(turn);
+    this.#forget(name, gone, now);
+    this.#channels.touch(name);
     return DONE;
-  }
-
-  #placeFor(channel: number, lane: string | null, dueAt: number, now: number): number {
-    if (lane === null) return PLACE.open;
-    if (dueAt > now) return PLACE.timed;
-    return this.#lanes.isTaken(channel, lane) ? PLACE.parked : PLACE.open;
   }
 
   #duplicate(channel: number, id: string): OperationResult {
@@ -249,35 +233,38 @@ export class MessageTable {
     return row === undefined ? { status: "duplicate" } : { status: "duplicate", seq: numberOf(row["seq"]) };
   }
 
-  #setContent(channel: number, seq: number, content: MessageEnvelope["content"]): void {
-    const text = replaceContent(textOf(this.#body.get(channel, seq)?.["body"]), content);
+  #setContent(row: SqlRow, content: MessageEnvelope["content"]): void {
+    const channel = numberOf(row["channel"]);
+    const seq = numberOf(row["seq"]);
+    const text = replaceContent(this.#decoder.bodyOf(row), content);
     const isLarge = text.length > LARGE_BODY;
     this.#replaceBody.run(channel, seq, isLarge ? null : text);
     if (isLarge) this.#insertBody.run(channel, seq, text);
     else this.#deleteBody.run(channel, seq);
   }
 
-  /** What the end of a message means for its lane, its body, the memory of its id, and the count. */
-  #afterDelete(channel: ChannelRow, row: SqlRow, now: number): void {
-    const changed = this.#channels.change(channel);
-    changed.stored--;
-    changed.logged -= numberOf(row["log"]);
-    if (row["large"] === 1) this.#deleteBody.run(channel.id, numberOf(row["seq"]));
+  /** What the end of a message means for its body, the memory of its id, and the length of the log. */
+  #forget(name: string, row: SqlRow, now: number): void {
+    const channel = numberOf(row["channel"]);
+    if (row["large"] === 1) this.#deleteBody.run(channel, numberOf(row["seq"]));
+    if (row["log"] === 1) this.#channels.change(this.#channels.open(name)).logged--;
     const rememberUntil = row["remember_until"];
-    if (typeof rememberUntil === "number" && rememberUntil > now) {
-      this.#remember.run(channel.id, textOf(row["id"]), rememberUntil);
-      this.#remembered++;
-    }
-    const lane = optionalTextOf(row["lane"]);
-    const place = row["place"];
-    const wasFront = place === PLACE.open || place === PLACE.busy || place === PLACE.held;
-    if (lane !== undefined && wasFront) this.#lanes.advance(channel.id, lane);
+    if (typeof rememberUntil !== "number" || rememberUntil <= now) return;
+    this.#remember.run(channel, textOf(row["id"]), rememberUntil);
+    this.#remembered++;
   }
+}
+
+/** The turn of the message in a row with `channel`, `seq`, `lane` and `recipient`, where it has one. */
+function turnOf(row: SqlRow | undefined): Turn | undefined {
+  if (row === undefined) return undefined;
+  const lane = optionalTextOf(row["lane"]);
+  if (lane === undefined && row["recipient"] === null) return undefined;
+  return { channel: numberOf(row["channel"]), lane: lane ?? NO_LANE, seq: numberOf(row["seq"]) };
 }
 
 function count(channel: ChannelRow, mode: AppendMode, seq: number, timestamp: number): void {
   channel.lastSeq = seq;
-  channel.stored++;
   if (mode !== "queue") channel.logged++;
   if (timestamp > channel.newestAt) channel.newestAt = timestamp;
   else if (channel.newestAt - timestamp > channel.slackMs) channel.slackMs = channel.newestAt - timestamp;

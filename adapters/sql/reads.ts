@@ -12,7 +12,7 @@ import type {
   StoredMessage,
 } from "../../core/mod.ts";
 import type { ChannelRow, ChannelRows } from "./channel-rows.ts";
-import { decodeMessage, MESSAGE_COLUMNS } from "./message-codec.ts";
+import { MESSAGE_COLUMNS, type MessageDecoder } from "./message-codec.ts";
 import { KEY, MAX_SEQ, PLACE, SEQ } from "./schema.ts";
 import { numberOf, type SqlDriver, type SqlRow, type SqlStatement } from "./sql-driver.ts";
 import type { Moment } from "./store-time.ts";
@@ -41,6 +41,7 @@ const FIELDS = [
 /** See the module. */
 export class Reads {
   readonly #driver: SqlDriver;
+  readonly #decoder: MessageDecoder;
   readonly #channels: ChannelRows;
   readonly #page: SqlStatement;
   readonly #pageFor: SqlStatement;
@@ -50,11 +51,17 @@ export class Reads {
   readonly #timeAt: SqlStatement;
   readonly #queries = new Map<string, SqlStatement>();
   readonly #counts: SqlStatement;
-  readonly #writtenAt: SqlStatement;
+  readonly #unlogged: SqlStatement;
+  readonly #oldest: SqlStatement;
 
-  /** @param driver The database, with its tables. @param channels The channels. */
-  constructor(driver: SqlDriver, channels: ChannelRows) {
+  /**
+   * @param driver The database, with its tables.
+   * @param channels The channels.
+   * @param decoder What reads messages.
+   */
+  constructor(driver: SqlDriver, channels: ChannelRows, decoder: MessageDecoder) {
     this.#driver = driver;
+    this.#decoder = decoder;
     this.#channels = channels;
     this.#page = driver.prepare(
       `SELECT ${MESSAGE_COLUMNS} FROM posthorn_message
@@ -76,8 +83,13 @@ export class Reads {
       `SELECT ${SEQ}, written_at FROM posthorn_message WHERE key >= ${KEY} AND key <= ((?1 << 40) | ?3)
        ORDER BY key LIMIT 1`,
     );
-    this.#counts = driver.prepare(countsSql());
-    this.#writtenAt = driver.prepare(`SELECT written_at FROM posthorn_message WHERE key = ${KEY}`);
+    this.#counts = driver.prepare(COUNTS);
+    this.#unlogged = driver.prepare(
+      `SELECT count(*) AS unlogged FROM posthorn_message WHERE ${AFTER} AND queued = 1 AND log = 0`,
+    );
+    this.#oldest = driver.prepare(
+      `SELECT written_at FROM posthorn_message WHERE ${AFTER} AND queued = 1 ORDER BY key LIMIT 1`,
+    );
   }
 
   /** A page of the log, without moving the reader. */
@@ -127,7 +139,7 @@ export class Reads {
   get(name: string, id: string): StoredMessage | undefined {
     const channel = this.#channels.peek(name);
     const row = channel === undefined ? undefined : this.#get.get(channel.id, id);
-    return row === undefined ? undefined : decodeMessage(row);
+    return row === undefined ? undefined : this.#decoder.decode(row);
   }
 
   /** Messages by what they have. */
@@ -154,7 +166,7 @@ export class Reads {
       limit + 1,
       ...values,
     );
-    const messages = rows.slice(0, limit).map(decodeMessage);
+    const messages = rows.slice(0, limit).map((row) => this.#decoder.decode(row));
     return rows.length > limit ? { messages, next: messages.at(-1)?.seq ?? 0 } : { messages };
   }
 
@@ -162,15 +174,16 @@ export class Reads {
   stats(name: string, { now }: Moment): ChannelStats {
     const channel = this.#channels.peek(name);
     if (channel === undefined) return { stored: 0, ready: 0, delayed: 0, claimed: 0, lastSeq: 0 };
-    const { stored, lastSeq } = channel;
-    const row = this.#counts.get(channel.id, now) ?? {};
+    const { id, lastSeq, logged } = channel;
+    const row = this.#counts.get(id, now) ?? {};
+    const queued = numberOf(row["queued"]);
     const claimed = numberOf(row["claimed"]);
-    const delayed = numberOf(row["delayed"]);
-    const figures = { stored, ready: numberOf(row["queued"]) - claimed - delayed, delayed, claimed, lastSeq };
-    const oldest = row["oldest"];
-    if (typeof oldest !== "number") return figures;
-    const writtenAt = this.#writtenAt.get(channel.id, oldest);
-    return { ...figures, oldestUnacknowledgedAt: numberOf(writtenAt?.["written_at"]) };
+    const delayed = numberOf(row["waiting"]) - claimed;
+    // What is stored is in the log, in the queue, or both; it is counted only where it may be both.
+    const unlogged = logged === 0 || queued === 0 ? queued : numberOf(this.#unlogged.get(id, 0, MAX_SEQ)?.["unlogged"]);
+    const figures = { stored: logged + unlogged, ready: queued - claimed - delayed, delayed, claimed, lastSeq };
+    const oldest = queued === 0 ? undefined : this.#oldest.get(id, 0, MAX_SEQ)?.["written_at"];
+    return typeof oldest === "number" ? { ...figures, oldestUnacknowledgedAt: oldest } : figures;
   }
 
   #messages(
@@ -183,7 +196,7 @@ export class Reads {
     const rows = recipientId === undefined
       ? this.#page.all(channel.id, from, MAX_SEQ, now, limit)
       : this.#pageFor.all(channel.id, from, MAX_SEQ, now, limit, recipientId);
-    return rows.map(decodeMessage);
+    return rows.map((row) => this.#decoder.decode(row));
   }
 
   #readerOf(channel: ChannelRow, readerId: string): { readonly seq: number; readonly told: number } | undefined {
@@ -228,24 +241,24 @@ export class Reads {
   }
 }
 
-/** Counts from indexes alone, but for lanes held for messages that are due later than the lane is free. */
-function countsSql(): string {
-  const counts = (place: string, claimed: string, delayed: string): string =>
-    `SELECT count(*) AS queued, coalesce(sum(${claimed}), 0) AS claimed, coalesce(sum(${delayed}), 0) AS delayed,
-       min(key) AS oldest
-     FROM posthorn_message WHERE channel = ?1 AND ${place}`;
-  return `SELECT sum(queued) AS queued, sum(claimed) AS claimed, sum(delayed) AS delayed,
-      min(oldest) & ${MAX_SEQ} AS oldest FROM (
-    ${counts(`place = ${PLACE.open} AND recipient IS NULL`, "0", "wake_at > ?2")}
-    UNION ALL ${counts(`place = ${PLACE.open} AND recipient IS NOT NULL`, "0", "wake_at > ?2")}
-    UNION ALL ${counts(`place = ${PLACE.claimed}`, "wake_at > ?2", "0")}
-    UNION ALL ${
-    counts(
-      `place IN (${PLACE.busy}, ${PLACE.timed})`,
-      `place = ${PLACE.busy} AND wake_at > ?2`,
-      `place = ${PLACE.timed} AND wake_at > ?2`,
-    )
-  }
-    UNION ALL ${counts(`place = ${PLACE.held}`, "0", "due_at > ?2")}
-    UNION ALL ${counts(`lane IS NOT NULL AND place = ${PLACE.parked}`, "0", "0")})`;
-}
+/**
+ * Messages in the queue, those of them that cannot be claimed yet for their own sake, and those of these that a worker
+ * holds. The first are counted in indexes alone.
+ */
+const COUNTS = `SELECT sum(queued) AS queued, sum(waiting) AS waiting, sum(claimed) AS claimed FROM (
+  SELECT count(*) AS queued, 0 AS waiting, 0 AS claimed
+  FROM posthorn_message WHERE channel = ?1 AND wake_at IS NOT NULL
+  UNION ALL
+  SELECT 0, count(*), count(lease_until) FROM posthorn_message WHERE channel = ?1 AND wake_at > ?2
+  UNION ALL
+  SELECT count(*), 0, 0 FROM posthorn_turn WHERE channel = ?1
+  UNION ALL
+  SELECT 0, count(*), 0 FROM posthorn_turn
+  WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NULL AND wake_at > ?2
+  UNION ALL
+  SELECT 0, count(*), 0 FROM posthorn_turn
+  WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NOT NULL AND wake_at > ?2
+  UNION ALL
+  SELECT 0, coalesce(sum(max(wake_at, coalesce(due_at, 0)) > ?2), 0),
+    coalesce(sum(place = ${PLACE.busy} AND wake_at > ?2), 0)
+  FROM posthorn_turn WHERE channel = ?1 AND place IN (${PLACE.busy}, ${PLACE.held}, ${PLACE.timed}))`;

@@ -34,6 +34,7 @@ export class Retention {
   readonly #remember: SqlStatement;
   readonly #deleteBody: SqlStatement;
   readonly #lastOfLog: SqlStatement;
+  readonly #count: SqlStatement;
   readonly #clear: readonly SqlStatement[];
   readonly #purgeRemembered: SqlStatement;
   readonly #purgeState: SqlStatement;
@@ -43,7 +44,7 @@ export class Retention {
   constructor(driver: SqlDriver, channels: ChannelRows) {
     this.#channels = channels;
     const range = `key > ${KEY} AND key <= ((?1 << 40) | ?3)`;
-    const prunable = `${range} AND log = 1 AND place IS NULL`;
+    const prunable = `${range} AND log = 1 AND queued = 0`;
     this.#nthOfLog = driver.prepare(
       `SELECT ${SEQ} FROM posthorn_message WHERE ${range} AND log = 1 ORDER BY key LIMIT 1 OFFSET ?4`,
     );
@@ -65,10 +66,12 @@ export class Retention {
     this.#lastOfLog = driver.prepare(
       `SELECT ${SEQ} FROM posthorn_message WHERE ${range} AND log = 1 ORDER BY key DESC LIMIT 1`,
     );
+    this.#count = driver.prepare(`SELECT count(*) AS count FROM posthorn_message WHERE ${range}`);
     const all = `WHERE key > (?1 << 40) AND key < ((?1 + 1) << 40)`;
     this.#clear = [
       driver.prepare(`DELETE FROM posthorn_message ${all}`),
       driver.prepare(`DELETE FROM posthorn_body ${all}`),
+      driver.prepare("DELETE FROM posthorn_turn WHERE channel = ?1"),
       driver.prepare("DELETE FROM posthorn_cursor WHERE channel = ?1"),
       driver.prepare("DELETE FROM posthorn_remembered WHERE channel = ?1"),
     ];
@@ -109,7 +112,6 @@ export class Retention {
     const rows = this.#prune.all(channel.id, after, last);
     for (const row of rows) this.#forget(channel, row, now);
     const changed = this.#channels.change(channel);
-    changed.stored -= rows.length;
     changed.logged -= rows.length;
     changed.prunedTo = Math.max(changed.prunedTo, last);
     return { count: rows.length, left: { after: rows.length < PRUNED_AT_ONCE ? upTo : last, upTo } };
@@ -119,11 +121,10 @@ export class Retention {
   clear(name: string): number {
     const channel = this.#channels.find(name);
     if (channel === undefined) return 0;
-    const count = channel.stored;
+    const count = numberOf(this.#count.get(channel.id, 0, MAX_SEQ)?.["count"]);
     const last = channel.logged === 0 ? undefined : this.#lastOfLog.get(channel.id, 0, MAX_SEQ);
     for (const statement of this.#clear) statement.run(channel.id);
     const changed = this.#channels.change(channel);
-    changed.stored = 0;
     changed.logged = 0;
     if (last !== undefined) changed.prunedTo = Math.max(changed.prunedTo, numberOf(last["seq"]));
     return count;

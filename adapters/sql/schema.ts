@@ -5,9 +5,13 @@
  *
  * - Its key is `channel << 40 | seq`, so that the messages of a channel lie together in their order and need no index
  *   for it: pages of the log, the latest messages, retention and search by time walk or bisect the keys themselves.
- * - `place` says where it stands in the queue, and each place has a partial index of its own. What cannot be claimed
- *   now is not in the index that claims read: see {@link PLACE}.
+ * - In the work queue, `wake_at` says from when on it can be claimed: its due time, or the end of its lease. A lease
+ *   that ends needs nobody to notice.
  * - Fields a message does not have are in no index.
+ *
+ * Messages with a lane or a recipient have their turn in a table of its own, `posthorn_turn`, in the place of
+ * `wake_at`: see {@link PLACE}. Those without pay nothing for it: every index on the main table costs each of its
+ * writes something, even an index the row is not in.
  *
  * @module
  */
@@ -30,24 +34,23 @@ export const MAX_SEQ = 1_099_511_627_775;
 export const MAX_CHANNEL = 8_388_607;
 
 /**
- * Where a message stands in the queue. `null` when it is not, or no longer, in it.
+ * Where a message with a lane or a recipient stands in the queue.
  *
  * A lane has at most one message in front (`open`, `busy` or `held`); what is due behind it is `parked` and in no index
- * by time. Whatever time changes is done by the next claim of the channel, once per message: see `promote`.
+ * by time. Whatever time changes is written down by the next claim of the channel, once per message: see `promote`.
+ * A message without a lane stands in the lane `""`, where nobody is in anybody's way.
  */
 export const PLACE = {
-  /** Can be claimed from `wake_at` on: a message without a lane, or the first due one of a lane that is free. */
+  /** Can be claimed from `wake_at` on: the first due one of a lane that is free. */
   open: 0,
-  /** Without a lane, held by a worker until `wake_at`. */
-  claimed: 1,
-  /** In front of its lane, held by a worker until `wake_at`. */
-  busy: 2,
-  /** In front of its lane, released; it holds the lane until `wake_at` and is due again at `due_at`, not earlier. */
-  held: 3,
-  /** In a lane, not due before `wake_at`, in nobody's way. */
-  timed: 4,
-  /** In a lane, due since `due_at`, behind another. */
-  parked: 5,
+  /** Held by a worker until `wake_at`. */
+  busy: 1,
+  /** Released; it holds the lane until `wake_at` and is due again at `due_at`, not earlier. */
+  held: 2,
+  /** Not due before `wake_at`, in nobody's way. */
+  timed: 3,
+  /** Due since `due_at`, behind another. */
+  parked: 4,
 } as const;
 
 /** Texts of more UTF-16 units go to a table of their own, so that claims do not write them anew. */
@@ -60,7 +63,6 @@ CREATE TABLE posthorn_channel (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   last_seq INTEGER NOT NULL,
-  stored INTEGER NOT NULL,
   logged INTEGER NOT NULL,
   pruned_to INTEGER NOT NULL,
   newest_at REAL NOT NULL,
@@ -69,13 +71,13 @@ CREATE TABLE posthorn_channel (
 CREATE TABLE posthorn_message (
   key INTEGER PRIMARY KEY,
   channel INTEGER NOT NULL,
-  place INTEGER,
+  queued INTEGER NOT NULL,
+  log INTEGER NOT NULL,
   wake_at REAL,
-  due_at REAL,
+  lease_until REAL,
   attempts INTEGER NOT NULL,
   token TEXT,
   worker TEXT,
-  log INTEGER NOT NULL,
   stored_at REAL NOT NULL,
   written_at REAL NOT NULL,
   expires_at REAL,
@@ -90,20 +92,28 @@ CREATE TABLE posthorn_message (
   body TEXT
 );
 CREATE UNIQUE INDEX posthorn_message_id ON posthorn_message (channel, id);
+CREATE INDEX posthorn_message_open ON posthorn_message (channel, wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX posthorn_message_log ON posthorn_message (channel, recipient) WHERE log = 1;
 CREATE INDEX posthorn_message_sender ON posthorn_message (channel, sender);
 CREATE INDEX posthorn_message_recipient ON posthorn_message (channel, recipient) WHERE recipient IS NOT NULL;
 CREATE INDEX posthorn_message_correlation ON posthorn_message (channel, correlation) WHERE correlation IS NOT NULL;
 CREATE INDEX posthorn_message_external ON posthorn_message (channel, external) WHERE external IS NOT NULL;
-CREATE INDEX posthorn_message_log ON posthorn_message (channel, recipient) WHERE log = 1;
-CREATE INDEX posthorn_message_open ON posthorn_message (channel, wake_at)
-  WHERE place = 0 AND recipient IS NULL;
-CREATE INDEX posthorn_message_addressed ON posthorn_message (channel, wake_at)
+CREATE TABLE posthorn_turn (
+  channel INTEGER NOT NULL,
+  lane TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  recipient TEXT,
+  wake_at REAL,
+  due_at REAL,
+  PRIMARY KEY (channel, lane, place, seq)
+) WITHOUT ROWID;
+CREATE INDEX posthorn_turn_open ON posthorn_turn (channel, wake_at, seq) WHERE place = 0 AND recipient IS NULL;
+CREATE INDEX posthorn_turn_addressed ON posthorn_turn (channel, wake_at, seq)
   WHERE place = 0 AND recipient IS NOT NULL;
-CREATE INDEX posthorn_message_addressed_to ON posthorn_message (channel, recipient, wake_at)
+CREATE INDEX posthorn_turn_addressed_to ON posthorn_turn (channel, recipient, wake_at, seq)
   WHERE place = 0 AND recipient IS NOT NULL;
-CREATE INDEX posthorn_message_claimed ON posthorn_message (channel, wake_at) WHERE place = 1;
-CREATE INDEX posthorn_message_waking ON posthorn_message (channel, wake_at, place) WHERE place IN (2, 3, 4);
-CREATE INDEX posthorn_message_lane ON posthorn_message (channel, lane, place) WHERE lane IS NOT NULL AND place IS NOT NULL;
+CREATE INDEX posthorn_turn_waking ON posthorn_turn (channel, wake_at) WHERE place IN (1, 2, 3);
 CREATE TABLE posthorn_body (key INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE posthorn_remembered (
   channel INTEGER NOT NULL,

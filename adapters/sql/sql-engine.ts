@@ -19,7 +19,7 @@ import type {
 } from "../../core/mod.ts";
 import { ChannelRows } from "./channel-rows.ts";
 import { Claims } from "./claims.ts";
-import { Lanes } from "./lanes.ts";
+import { MessageDecoder } from "./message-codec.ts";
 import { MessageTable } from "./message-table.ts";
 import { Reads, type SharedRead } from "./reads.ts";
 import { type PruneRange, Retention } from "./retention.ts";
@@ -27,6 +27,7 @@ import { migrate } from "./schema.ts";
 import type { SqlDriver } from "./sql-driver.ts";
 import { StateTable } from "./state-table.ts";
 import { type Moment, StoreTime } from "./store-time.ts";
+import { Turns } from "./turns.ts";
 
 /** Undoes a commit of which something cannot be done. */
 class Undone extends Error {
@@ -63,10 +64,11 @@ export class SqlEngine {
     this.#driver = driver;
     this.#time = new StoreTime(driver, clock);
     this.#channels = new ChannelRows(driver);
-    const lanes = new Lanes(driver);
-    this.#messages = new MessageTable(driver, this.#channels, lanes);
-    this.#claims = new Claims(driver, this.#channels, lanes, createTokens());
-    this.reads = new Reads(driver, this.#channels);
+    const decoder = new MessageDecoder(driver);
+    const turns = new Turns(driver);
+    this.#messages = new MessageTable(driver, this.#channels, turns, decoder);
+    this.#claims = new Claims(driver, this.#channels, turns, decoder, createTokens());
+    this.reads = new Reads(driver, this.#channels, decoder);
     this.#state = new StateTable(driver);
     this.retention = new Retention(driver, this.#channels);
   }
@@ -90,7 +92,7 @@ export class SqlEngine {
         this.#channels.flush();
         this.retention.purge(now, this.#messages.takeRemembered());
         this.#time.note(now);
-        return this.#channels.changed;
+        return this.#channels.touched;
       });
     } catch (error) {
       this.#time.forgetNote();
@@ -138,9 +140,9 @@ export class SqlEngine {
     return this.#claims.claim(request, this.moment());
   }
 
-  /** Whether a claim would find something to do. */
-  hasDue(request: ClaimRequest): boolean {
-    return this.#claims.hasDue(request, this.moment());
+  /** Whether a claim would find something to do, as far as that is known without much ado. */
+  mayHaveDue(request: ClaimRequest): boolean {
+    return this.#claims.mayHaveDue(request, this.moment());
   }
 
   /** A page of the log, and where it leaves the reader. */
@@ -244,7 +246,7 @@ function createTokens(): () => string {
   let prefix: string | undefined;
   let count = 0;
   return () => {
-    prefix ??= Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("");
-    return `${prefix}.${(count++).toString(36)}.`;
+    prefix ??= Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("") + ".";
+    return prefix + (count++).toString(36);
   };
 }

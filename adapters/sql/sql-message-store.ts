@@ -133,7 +133,11 @@ export class SqlMessageStore implements MessageStore {
       checkClaim(request);
       assertStorable(request.channel, "channel");
       const engine = this.#engine;
-      return this.#scheduler.write("claim", () => engine.claim(request), () => engine.hasDue(request) ? undefined : []);
+      return this.#scheduler.write(
+        "claim",
+        () => engine.claim(request),
+        () => engine.mayHaveDue(request) ? undefined : [],
+      );
     } catch (error) {
       return Promise.reject(error);
     }
@@ -240,11 +244,10 @@ export class SqlMessageStore implements MessageStore {
     if (typeof prefix !== "string") throw notA("prefix", "a text", prefix);
     const { after = "", limit = Number.MAX_SAFE_INTEGER } = page;
     if (typeof after !== "string") throw notA("page.after", "a text", after);
-    if (limit !== Infinity) assertInteger(limit, "page.limit", 1);
+    assertInteger(limit, "page.limit", 1);
     assertStorable(prefix, "prefix");
     assertStorable(after, "page.after");
-    const most = Math.min(limit, Number.MAX_SAFE_INTEGER);
-    return await this.#scheduler.read("list state", () => this.#engine.listState(prefix, after, most));
+    return await this.#scheduler.read("list state", () => this.#engine.listState(prefix, after, limit));
   }
 
   /** {@inheritDoc MessageStore.close} */
