@@ -34,6 +34,8 @@ export interface SmtpStandInAction {
   readonly inject?: string;
   /** Ends the connection: by a FIN, or at once by a reset. */
   readonly cut?: boolean | "reset";
+  /** Reads nothing more from here on, so that the client's buffers fill up. */
+  readonly stopReading?: boolean;
   /** Goes on as usual after all this, as if nothing had been scripted. */
   readonly proceed?: boolean;
 }
@@ -53,7 +55,9 @@ export interface SmtpStandInRequest {
 }
 
 /** Decides what to do; `undefined` leaves the decision to the next script, or to the usual way. */
-export type SmtpStandInScript = (request: SmtpStandInRequest) => SmtpStandInAction | undefined;
+export type SmtpStandInScript = (
+  request: SmtpStandInRequest,
+) => SmtpStandInAction | undefined;
 
 /** A mail that was accepted. */
 export interface SmtpStandInMail {
@@ -112,7 +116,11 @@ export interface SmtpStandInOptions {
 /** What `SmtpStandIn` shares with its sessions. */
 export interface SmtpStandInCore {
   /** The options. */
-  readonly options: Required<Pick<SmtpStandInOptions, "hostname" | "extensions" | "implicitTls">> & SmtpStandInOptions;
+  readonly options:
+    & Required<
+      Pick<SmtpStandInOptions, "hostname" | "extensions" | "implicitTls">
+    >
+    & SmtpStandInOptions;
   /** Asks the scripts. */
   decide(request: SmtpStandInRequest): SmtpStandInAction | undefined;
   /** Takes a mail. */

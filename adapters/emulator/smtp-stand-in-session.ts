@@ -36,6 +36,7 @@ export class SmtpStandInSession {
   readonly #commands: string[] = [];
   readonly #clear: string[] = [];
   readonly #secure: string[] = [];
+  readonly #plain: net.Socket;
   #socket: net.Socket;
   #buffer = "";
   #isSecure: boolean;
@@ -57,6 +58,7 @@ export class SmtpStandInSession {
   constructor(number: number, socket: net.Socket, core: SmtpStandInCore) {
     this.#number = number;
     this.#core = core;
+    this.#plain = socket;
     this.#socket = socket;
     this.#isSecure = core.options.implicitTls;
     this.#listen(socket);
@@ -75,7 +77,11 @@ export class SmtpStandInSession {
 
   /** Says the first word. */
   greet(): void {
-    this.#run("connect", "", () => this.#reply(`220 ${this.#core.options.hostname} ESMTP stand-in`));
+    this.#run(
+      "connect",
+      "",
+      () => this.#reply(`220 ${this.#core.options.hostname} ESMTP stand-in`),
+    );
   }
 
   #listen(socket: net.Socket): void {
@@ -160,8 +166,19 @@ export class SmtpStandInSession {
   }
 
   /** Does what a script says, or the usual. */
-  #run(stage: SmtpStandInStage, command: string, usual: () => void, keep: () => void = usual): void {
-    const action = this.#core.decide({ stage, command, session: this.#number, from: this.#from ?? "", to: this.#to });
+  #run(
+    stage: SmtpStandInStage,
+    command: string,
+    usual: () => void,
+    keep: () => void = usual,
+  ): void {
+    const action = this.#core.decide({
+      stage,
+      command,
+      session: this.#number,
+      from: this.#from ?? "",
+      to: this.#to,
+    });
     if (action === undefined) return usual();
     if (action.delayMs === undefined) return this.#act(action, usual, keep);
     this.#isPaused = true;
@@ -180,13 +197,25 @@ export class SmtpStandInSession {
     const cut = action.cut ?? false;
     if (cut !== false) {
       this.#isPaused = true;
-      if (cut === "reset") this.#socket.resetAndDestroy();
+      if (cut === "reset") this.#reset();
       else if (text === "") this.#socket.destroy();
       else this.#socket.end(Buffer.from(text, "latin1"));
       return;
     }
     if (text !== "") this.#write(text);
+    if (action.stopReading === true) {
+      this.#isPaused = true;
+      this.#socket.pause();
+    }
     if (action.proceed === true) usual();
+  }
+
+  /** By a RST, which has to come from the socket below TLS, and needs a runtime that can. */
+  #reset(): void {
+    if (typeof this.#plain.resetAndDestroy === "function") {
+      this.#plain.resetAndDestroy();
+    } else this.#plain.destroy();
+    this.#socket.destroy();
   }
 
   #obey(stage: SmtpStandInStage, line: string): void {
@@ -194,27 +223,41 @@ export class SmtpStandInSession {
     switch (stage) {
       case "ehlo":
         this.#forgetEnvelope();
-        return this.#reply(/^HELO/i.test(line) ? `250 ${hostname}` : linesOfEhlo(hostname, this.#extensions()));
+        return this.#reply(
+          /^HELO/i.test(line)
+            ? `250 ${hostname}`
+            : linesOfEhlo(hostname, this.#extensions()),
+        );
       case "starttls":
         return this.#startTls();
       case "auth":
         return this.#authenticate(line);
       case "mail": {
-        if (users !== undefined && this.#username === undefined) return this.#reply("530 5.7.0 Log in first");
+        if (users !== undefined && this.#username === undefined) {
+          return this.#reply("530 5.7.0 Log in first");
+        }
         const from = /^MAIL FROM:<([^<>]*)>/i.exec(line)?.[1];
-        if (from === undefined) return this.#reply("501 5.5.4 Syntax: MAIL FROM:<address>");
+        if (from === undefined) {
+          return this.#reply("501 5.5.4 Syntax: MAIL FROM:<address>");
+        }
         this.#from = from;
         return this.#reply("250 2.1.0 Sender taken");
       }
       case "rcpt": {
         const to = /^RCPT TO:<([^<>]+)>/i.exec(line)?.[1];
-        if (this.#from === undefined) return this.#reply("503 5.5.1 MAIL first");
-        if (to === undefined) return this.#reply("501 5.5.4 Syntax: RCPT TO:<address>");
+        if (this.#from === undefined) {
+          return this.#reply("503 5.5.1 MAIL first");
+        }
+        if (to === undefined) {
+          return this.#reply("501 5.5.4 Syntax: RCPT TO:<address>");
+        }
         this.#to.push(to);
         return this.#reply("250 2.1.5 Recipient taken");
       }
       case "data":
-        if (this.#to.length === 0) return this.#reply("554 5.5.1 No recipients");
+        if (this.#to.length === 0) {
+          return this.#reply("554 5.5.1 No recipients");
+        }
         this.#isBody = true;
         this.#hasBody = false;
         return this.#reply("354 Go on, end with a dot");
@@ -230,18 +273,23 @@ export class SmtpStandInSession {
   }
 
   #extensions(): readonly string[] {
-    const { extensions, tls: identity, implicitTls, users } = this.#core.options;
+    const { extensions, tls: identity, implicitTls, users } =
+      this.#core.options;
     const offersTls = identity !== undefined && !implicitTls;
     return [
       ...extensions,
       ...(offersTls && !this.#isSecure ? ["STARTTLS"] : []),
-      ...(users !== undefined && (this.#isSecure || !offersTls) ? ["AUTH PLAIN LOGIN XOAUTH2"] : []),
+      ...(users !== undefined && (this.#isSecure || !offersTls)
+        ? ["AUTH PLAIN LOGIN XOAUTH2"]
+        : []),
     ];
   }
 
   #startTls(): void {
     const { tls: identity } = this.#core.options;
-    if (identity === undefined || this.#isSecure) return this.#reply("502 5.5.1 Not offered");
+    if (identity === undefined || this.#isSecure) {
+      return this.#reply("502 5.5.1 Not offered");
+    }
     this.#reply("220 2.0.0 Go on");
     const plain = this.#socket;
     plain.removeAllListeners("data");
@@ -252,7 +300,10 @@ export class SmtpStandInSession {
     this.#isSecure = true;
     const secured = new tls.TLSSocket(plain, {
       isServer: true,
-      secureContext: tls.createSecureContext({ key: identity.key, cert: identity.cert }),
+      secureContext: tls.createSecureContext({
+        key: identity.key,
+        cert: identity.cert,
+      }),
     });
     this.#socket = secured;
     this.#listen(secured);
@@ -263,9 +314,12 @@ export class SmtpStandInSession {
     if (users === undefined) return this.#reply("502 5.5.1 Not offered");
     const [, mechanism = "", initial] = line.split(" ");
     const check = (username: string, secret: string): void => {
-      const isKnown = Object.hasOwn(users, username) && users[username] === secret;
+      const isKnown = Object.hasOwn(users, username) &&
+        users[username] === secret;
       if (isKnown) this.#username = username;
-      this.#reply(isKnown ? "235 2.7.0 Welcome" : "535 5.7.8 Credentials refused");
+      this.#reply(
+        isKnown ? "235 2.7.0 Welcome" : "535 5.7.8 Credentials refused",
+      );
     };
     switch (mechanism.toUpperCase()) {
       case "PLAIN":
@@ -278,13 +332,23 @@ export class SmtpStandInSession {
           const [first = "", second = ""] = text.split("\x01");
           const username = first.replace(/^user=/, "");
           const secret = second.replace(/^auth=Bearer /, "");
-          if (Object.hasOwn(users, username) && users[username] === secret) return check(username, secret);
+          if (Object.hasOwn(users, username) && users[username] === secret) {
+            return check(username, secret);
+          }
           // The reason comes as a challenge, and waits for an empty line.
-          this.#ask("334 eyJzdGF0dXMiOiI0MDEifQ==", undefined, () => check("", ""));
+          this.#ask(
+            "334 eyJzdGF0dXMiOiI0MDEifQ==",
+            undefined,
+            () => check("", ""),
+          );
         });
       case "LOGIN":
         return this.#ask("334 VXNlcm5hbWU6", initial, (username) => {
-          this.#ask("334 UGFzc3dvcmQ6", undefined, (secret) => check(username, secret));
+          this.#ask(
+            "334 UGFzc3dvcmQ6",
+            undefined,
+            (secret) => check(username, secret),
+          );
         });
       default:
         return this.#reply("504 5.5.4 Mechanism not known");
@@ -292,8 +356,13 @@ export class SmtpStandInSession {
   }
 
   /** Asks for a line of base64, unless it came along. */
-  #ask(challenge: string, initial: string | undefined, take: (text: string) => void): void {
-    const decode = (line: string): void => take(Buffer.from(line, "base64").toString("utf8"));
+  #ask(
+    challenge: string,
+    initial: string | undefined,
+    take: (text: string) => void,
+  ): void {
+    const decode = (line: string): void =>
+      take(Buffer.from(line, "base64").toString("utf8"));
     if (initial !== undefined) return decode(initial);
     this.#reply(challenge);
     this.#onLine = decode;
@@ -309,15 +378,24 @@ export class SmtpStandInSession {
   }
 
   #write(text: string): void {
-    if (!this.#socket.destroyed) this.#socket.write(Buffer.from(text, "latin1"));
+    if (!this.#socket.destroyed) {
+      this.#socket.write(Buffer.from(text, "latin1"));
+    }
   }
 }
 
 function linesOf(reply: string | readonly string[]): string {
-  return (typeof reply === "string" ? [reply] : reply).map((line) => `${line}\r\n`).join("");
+  return (typeof reply === "string" ? [reply] : reply).map((line) =>
+    `${line}\r\n`
+  ).join("");
 }
 
-function linesOfEhlo(hostname: string, extensions: readonly string[]): readonly string[] {
+function linesOfEhlo(
+  hostname: string,
+  extensions: readonly string[],
+): readonly string[] {
   const lines = [`${hostname} greets you`, ...extensions];
-  return lines.map((line, index) => `250${index === lines.length - 1 ? " " : "-"}${line}`);
+  return lines.map((line, index) =>
+    `250${index === lines.length - 1 ? " " : "-"}${line}`
+  );
 }

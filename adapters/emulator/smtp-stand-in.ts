@@ -35,7 +35,12 @@ interface ScriptEntry {
   left: number;
 }
 
-const EXTENSIONS: readonly string[] = ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
+const EXTENSIONS: readonly string[] = [
+  "PIPELINING",
+  "8BITMIME",
+  "SMTPUTF8",
+  "ENHANCEDSTATUSCODES",
+];
 
 /**
  * A scriptable SMTP server on a free port of loopback.
@@ -68,7 +73,12 @@ export class SmtpStandIn implements AsyncDisposable {
   #server: net.Server | undefined;
 
   private constructor(options: SmtpStandInOptions) {
-    const { hostname = "stand-in.invalid", extensions = EXTENSIONS, implicitTls = false, keep = 10_000 } = options;
+    const {
+      hostname = "stand-in.invalid",
+      extensions = EXTENSIONS,
+      implicitTls = false,
+      keep = 10_000,
+    } = options;
     this.#keep = keep;
     this.#core = {
       options: { ...options, hostname, extensions, implicitTls },
@@ -86,7 +96,10 @@ export class SmtpStandIn implements AsyncDisposable {
    */
   static async start(options: SmtpStandInOptions = {}): Promise<SmtpStandIn> {
     if (options.implicitTls === true && options.tls === undefined) {
-      throw new PosthornError("config", "Cannot start stand-in with TLS: 'tls' has no key and certificate");
+      throw new PosthornError(
+        "config",
+        "Cannot start stand-in with TLS: 'tls' has no key and certificate",
+      );
     }
     const standIn = new SmtpStandIn(options);
     await standIn.#listen(options);
@@ -190,7 +203,9 @@ export class SmtpStandIn implements AsyncDisposable {
     const server = this.#server;
     if (server === undefined) return;
     this.#server = undefined;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const closed = new Promise<void>((resolve) =>
+      server.close(() => resolve())
+    );
     this.cutAll();
     await closed;
   }
@@ -201,7 +216,8 @@ export class SmtpStandIn implements AsyncDisposable {
   }
 
   async #listen(
-    { host = "127.0.0.1", port = 0, implicitTls = false, tls: identity }: SmtpStandInOptions,
+    { host = "127.0.0.1", port = 0, implicitTls = false, tls: identity }:
+      SmtpStandInOptions,
   ): Promise<void> {
     const onSocket = (socket: net.Socket): void => this.#serve(socket);
     const server = implicitTls && identity !== undefined

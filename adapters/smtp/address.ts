@@ -23,7 +23,8 @@ const MAX_LOCAL_BYTES = 64;
 const MAX_LABEL_LENGTH = 63;
 
 /** `dot-atom-text` of RFC 5322 3.2.3, with the letters, digits and marks of RFC 6532. No quoted form, no comments. */
-const LOCAL = /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
+const LOCAL =
+  /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
 const DOMAIN = /^[\p{L}\p{N}\p{M}.-]+$/u;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const ASCII = /^[\x21-\x7e]*$/;
@@ -47,11 +48,16 @@ const ASCII = /^[\x21-\x7e]*$/;
  * ```
  */
 export function parseMailAddress(value: unknown): MailAddress | undefined {
-  if (typeof value !== "string" || value.length === 0 || value.length > MAX_ADDRESS_BYTES) return undefined;
+  if (
+    typeof value !== "string" || value.length === 0 ||
+    value.length > MAX_ADDRESS_BYTES
+  ) return undefined;
   const at = value.indexOf("@");
   if (at < 1 || at !== value.lastIndexOf("@")) return undefined;
   const local = value.slice(0, at).normalize("NFC");
-  if (!LOCAL.test(local) || byteLength(local) > MAX_LOCAL_BYTES) return undefined;
+  if (!LOCAL.test(local) || byteLength(local) > MAX_LOCAL_BYTES) {
+    return undefined;
+  }
   const domain = parseMailDomain(value.slice(at + 1));
   if (domain === undefined) return undefined;
   const address = `${local}@${domain}`;
@@ -71,18 +77,26 @@ export function parseMailDomain(value: string): string | undefined {
   if (domain === undefined || domain.length > 253) return undefined;
   const labels = domain.split(".");
   // A last label of digits would be read as an IPv4 address by others.
-  const isName = labels.every((label) => label.length <= MAX_LABEL_LENGTH && LABEL.test(label)) &&
+  const isName =
+    labels.every((label) =>
+      label.length <= MAX_LABEL_LENGTH && LABEL.test(label)
+    ) &&
     !/^\d+$/.test(labels.at(-1) ?? "");
   return isName ? domain : undefined;
 }
 
 /** As {@link parseMailAddress}, for configuration: an error in the place of `undefined`. */
-export function assertMailAddress(value: unknown, argument: string): MailAddress {
+export function assertMailAddress(
+  value: unknown,
+  argument: string,
+): MailAddress {
   const address = parseMailAddress(value);
   if (address === undefined) {
     throw new ValidationError(
       argument,
-      `Cannot accept '${argument}': it must be one mail address without name, quotes or comments, not ${kindOf(value)}`,
+      `Cannot accept '${argument}': it must be one mail address without name, quotes or comments, not ${
+        kindOf(value)
+      }`,
     );
   }
   return address;

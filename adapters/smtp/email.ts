@@ -30,12 +30,25 @@ import { SmtpCommunicator } from "./smtp-communicator.ts";
  */
 export const email: BackendType = {
   type: "email",
-  create(name: string, config: BackendConfig, context: BackendContext): Communicator {
+  create(
+    name: string,
+    config: BackendConfig,
+    context: BackendContext,
+  ): Communicator {
     const { options, issues } = readConfig(config);
     const { faults } = checkSmtpOptions(options, keyOf);
-    const all = [...issues, ...faults.map(({ argument, message }): ConfigIssue => ({ path: argument, message }))];
+    const all = [
+      ...issues,
+      ...faults.map(({ argument, message }): ConfigIssue => ({
+        path: argument,
+        message,
+      })),
+    ];
     if (all.length > 0) throw new ConfigError(all);
-    return new SmtpCommunicator(name, options, { clock: context.clock, logger: context.logger });
+    return new SmtpCommunicator(name, options, {
+      clock: context.clock,
+      logger: context.logger,
+    });
   },
 };
 
@@ -44,18 +57,29 @@ function keyOf(option: keyof SmtpOptions): string {
 }
 
 /** Takes our keys, turns seconds into milliseconds, and suspects a slip of the pen in what is nearly one of them. */
-function readConfig(config: BackendConfig): { readonly options: SmtpOptions; readonly issues: readonly ConfigIssue[] } {
-  const known = new Map(Object.entries(SMTP_OPTION_KEYS).map(([option, key]) => [key, option]));
+function readConfig(
+  config: BackendConfig,
+): { readonly options: SmtpOptions; readonly issues: readonly ConfigIssue[] } {
+  const known = new Map(
+    Object.entries(SMTP_OPTION_KEYS).map(([option, key]) => [key, option]),
+  );
   const options: Record<string, unknown> = {};
   const issues: ConfigIssue[] = [];
   for (const [key, value] of Object.entries(config)) {
     const option = known.get(key);
     if (option !== undefined) {
-      options[option] = option.endsWith("Ms") && typeof value === "number" ? value * 1_000 : value;
+      options[option] = option.endsWith("Ms") && typeof value === "number"
+        ? value * 1_000
+        : value;
       continue;
     }
     const guess = nearest(key, [...known.keys()]);
-    if (guess !== undefined) issues.push({ path: key, message: `unknown key; did you mean "${guess}"?` });
+    if (guess !== undefined) {
+      issues.push({
+        path: key,
+        message: `unknown key; did you mean "${guess}"?`,
+      });
+    }
   }
   return { options: { fromAddress: "", ...options }, issues };
 }

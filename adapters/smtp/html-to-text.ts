@@ -5,7 +5,15 @@
  */
 
 /** Elements whose content nobody is meant to read. */
-const HIDDEN: ReadonlySet<string> = new Set(["script", "style", "head", "title", "template", "noscript", "svg"]);
+const HIDDEN: ReadonlySet<string> = new Set([
+  "script",
+  "style",
+  "head",
+  "title",
+  "template",
+  "noscript",
+  "svg",
+]);
 /** Elements that start on a line of their own. */
 const BLOCK: ReadonlySet<string> = new Set(
   ("address article aside blockquote dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li " +
@@ -80,7 +88,12 @@ export function htmlToText(html: string): string {
 }
 
 /** Handles what starts at a `<` and gives the position after it. */
-function skipTag(html: string, open: number, out: TextWriter, links: string[]): number {
+function skipTag(
+  html: string,
+  open: number,
+  out: TextWriter,
+  links: string[],
+): number {
   if (html.startsWith("<!--", open)) {
     const end = html.indexOf("-->", open + 4);
     return end < 0 ? html.length : end + 3;
@@ -96,7 +109,9 @@ function skipTag(html: string, open: number, out: TextWriter, links: string[]): 
   const start = open + (isEnd ? 2 : 1);
   const tag = html.slice(start, close);
   const name = /^[A-Za-z][A-Za-z0-9]{0,30}/.exec(tag)?.[0].toLowerCase() ?? "";
-  if (!isEnd && HIDDEN.has(name) && !tag.endsWith("/")) return endOfElement(html, close + 1, name);
+  if (!isEnd && HIDDEN.has(name) && !tag.endsWith("/")) {
+    return endOfElement(html, close + 1, name);
+  }
   applyTag(name, isEnd, tag, out, links);
   return close + 1;
 }
@@ -131,7 +146,13 @@ function endOfElement(html: string, from: number, name: string): number {
   }
 }
 
-function applyTag(name: string, isEnd: boolean, tag: string, out: TextWriter, links: string[]): void {
+function applyTag(
+  name: string,
+  isEnd: boolean,
+  tag: string,
+  out: TextWriter,
+  links: string[],
+): void {
   if (name === "br") {
     out.line();
   } else if (name === "a") {
@@ -147,20 +168,35 @@ function applyTag(name: string, isEnd: boolean, tag: string, out: TextWriter, li
 }
 
 function hrefOf(tag: string): string {
-  const value = /\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i.exec(tag.slice(0, 4_000));
-  const address = decodeEntities(value?.[1] ?? value?.[2] ?? value?.[3] ?? "").trim();
+  const value = /\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i.exec(
+    tag.slice(0, 4_000),
+  );
+  const address = decodeEntities(value?.[1] ?? value?.[2] ?? value?.[3] ?? "")
+    .trim();
   return /^(?:https?:|mailto:|tel:)/i.test(address) ? address : "";
 }
 
 function decodeEntities(text: string): string {
   if (!text.includes("&")) return text;
-  return text.replace(/&(?:#(\d{1,7})|#[xX]([0-9A-Fa-f]{1,6})|([A-Za-z]{2,10}));/g, (whole, decimal, hex, name) => {
-    if (name !== undefined) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] ?? whole : whole;
-    const point = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
-    const isCharacter = point >= 0x20 && point <= 0x10_ffff && !(point >= 0x7f && point < 0xa0) &&
-      !(point >= 0xd800 && point < 0xe000);
-    return isCharacter ? String.fromCodePoint(point) : point === 9 || point === 10 ? " " : "\ufffd";
-  });
+  return text.replace(
+    /&(?:#(\d{1,7})|#[xX]([0-9A-Fa-f]{1,6})|([A-Za-z]{2,10}));/g,
+    (whole, decimal, hex, name) => {
+      if (name !== undefined) {
+        return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] ?? whole : whole;
+      }
+      const point = decimal === undefined
+        ? Number.parseInt(hex, 16)
+        : Number(decimal);
+      const isCharacter = point >= 0x20 && point <= 0x10_ffff &&
+        !(point >= 0x7f && point < 0xa0) &&
+        !(point >= 0xd800 && point < 0xe000);
+      return isCharacter
+        ? String.fromCodePoint(point)
+        : point === 9 || point === 10
+        ? " "
+        : "\ufffd";
+    },
+  );
 }
 
 /** Collapses white space as a browser does, and puts lines where block elements start. */
@@ -177,14 +213,18 @@ class TextWriter {
       this.#wantsSpace = true;
       return;
     }
-    const needsSpace = (this.#wantsSpace || collapsed.startsWith(" ")) && this.#line !== "" &&
+    const needsSpace = (this.#wantsSpace || collapsed.startsWith(" ")) &&
+      this.#line !== "" &&
       !this.#line.endsWith(" ");
     this.#line += `${needsSpace ? " " : ""}${collapsed.trim()}`;
     this.#wantsSpace = collapsed.endsWith(" ");
   }
 
   link(address: string): void {
-    if (address === "" || this.#line.endsWith(address) || this.#line.endsWith(address.replace(/^mailto:/i, ""))) return;
+    if (
+      address === "" || this.#line.endsWith(address) ||
+      this.#line.endsWith(address.replace(/^mailto:/i, ""))
+    ) return;
     this.#line += `${this.#line === "" ? "" : " "}(${address})`;
   }
 
@@ -201,7 +241,9 @@ class TextWriter {
 
   block(spaced: boolean): void {
     if (this.#line !== "") this.line();
-    if (spaced && this.#lines.length > 0 && this.#lines.at(-1) !== "") this.#lines.push("");
+    if (spaced && this.#lines.length > 0 && this.#lines.at(-1) !== "") {
+      this.#lines.push("");
+    }
   }
 
   finish(): string {

@@ -53,14 +53,18 @@ export function encodeTextBody(text: string): EncodedBody {
 export function encodeBytesBody(bytes: Uint8Array): EncodedBody {
   const text = base64Of(bytes);
   const lines: string[] = [];
-  for (let index = 0; index < text.length; index += ENCODED_LINE) lines.push(text.slice(index, index + ENCODED_LINE));
+  for (let index = 0; index < text.length; index += ENCODED_LINE) {
+    lines.push(text.slice(index, index + ENCODED_LINE));
+  }
   lines.push("");
   return { encoding: "base64", text: lines.join("\r\n") };
 }
 
 /** Base64 (RFC 4648 4) in one line. */
 export function base64Of(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(
+    "base64",
+  );
 }
 
 function ended(text: string): string {
@@ -70,8 +74,11 @@ function ended(text: string): string {
 const QUOTED: readonly string[] = Array.from(
   { length: 256 },
   (_, byte) => {
-    const isPlain = (byte >= 0x20 && byte <= 0x7e && byte !== 0x3d) || byte === 0x09;
-    return isPlain ? String.fromCharCode(byte) : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    const isPlain = (byte >= 0x20 && byte <= 0x7e && byte !== 0x3d) ||
+      byte === 0x09;
+    return isPlain
+      ? String.fromCharCode(byte)
+      : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   },
 );
 
@@ -81,13 +88,18 @@ function quotePrintable(text: string): string {
 }
 
 function quoteLine(line: string): string {
-  if (line.length < ENCODED_LINE && /^[\x21-\x3c\x3e-\x7e ]*$/.test(line) && !line.endsWith(" ")) return line;
+  if (
+    line.length < ENCODED_LINE && /^[\x21-\x3c\x3e-\x7e ]*$/.test(line) &&
+    !line.endsWith(" ")
+  ) return line;
   const bytes = new TextEncoder().encode(line);
   let out = "";
   let length = 0;
   bytes.forEach((byte, index) => {
     const isLast = index === bytes.length - 1;
-    const quoted = isLast && (byte === 0x20 || byte === 0x09) ? `=${byte === 0x20 ? "20" : "09"}` : QUOTED[byte] ?? "";
+    const quoted = isLast && (byte === 0x20 || byte === 0x09)
+      ? `=${byte === 0x20 ? "20" : "09"}`
+      : QUOTED[byte] ?? "";
     // One place is left for the "=" of a soft break.
     if (length + quoted.length > ENCODED_LINE - 1) {
       out += "=\r\n";

@@ -25,9 +25,14 @@ const ATOM_TEXT = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+$/;
  */
 export function headerLine(name: string, value: string): string {
   if (CONTROL.test(value)) {
-    throw new ValidationError(name, `Cannot compose mail as '${name}' contains a control character`);
+    throw new ValidationError(
+      name,
+      `Cannot compose mail as '${name}' contains a control character`,
+    );
   }
-  return value.length + name.length + 2 <= LINE_LENGTH ? `${name}: ${value}\r\n` : foldLine(name, value);
+  return value.length + name.length + 2 <= LINE_LENGTH
+    ? `${name}: ${value}\r\n`
+    : foldLine(name, value);
 }
 
 /** Breaks at spaces, which stay on the next line, so that unfolding (RFC 5322 2.2.3) gives the value back. */
@@ -35,7 +40,10 @@ function foldLine(name: string, value: string): string {
   let text = "";
   let line = `${name}:`;
   for (const word of value.split(" ")) {
-    if (word !== "" && line.length + 1 + word.length > LINE_LENGTH && line.trim() !== "" && line !== `${name}:`) {
+    if (
+      word !== "" && line.length + 1 + word.length > LINE_LENGTH &&
+      line.trim() !== "" && line !== `${name}:`
+    ) {
       text += `${line}\r\n`;
       line = "";
     }
@@ -50,8 +58,10 @@ function foldLine(name: string, value: string): string {
  * @param text Any text without control characters.
  */
 export function encodeText(text: string): string {
-  const isPlain = PRINTABLE.test(text) && !text.includes("=?") && text.trim() === text && !text.includes("  ") &&
-    (text.length <= LINE_LENGTH - 20 || text.split(" ").every((word) => word.length <= LINE_LENGTH - 20));
+  const isPlain = PRINTABLE.test(text) && !text.includes("=?") &&
+    text.trim() === text && !text.includes("  ") &&
+    (text.length <= LINE_LENGTH - 20 ||
+      text.split(" ").every((word) => word.length <= LINE_LENGTH - 20));
   return isPlain ? text : encodeWords(text);
 }
 
@@ -61,8 +71,13 @@ export function encodeText(text: string): string {
  * @param name Any text without control characters.
  */
 export function encodePhrase(name: string): string {
-  if (!PRINTABLE.test(name) || name.includes("=?") || name.length > LINE_LENGTH - 20) return encodeWords(name);
-  return ATOM_TEXT.test(name) && name.trim() === name ? name : `"${name.replace(/["\\]/g, "\\$&")}"`;
+  if (
+    !PRINTABLE.test(name) || name.includes("=?") ||
+    name.length > LINE_LENGTH - 20
+  ) return encodeWords(name);
+  return ATOM_TEXT.test(name) && name.trim() === name
+    ? name
+    : `"${name.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** Cuts between code points only: RFC 2047 5 wants whole characters in each word. */
@@ -81,7 +96,9 @@ function encodeWords(text: string): string {
     bytes += size;
   }
   words.push(word);
-  return words.map((each) => `=?UTF-8?B?${base64Of(new TextEncoder().encode(each))}?=`).join(" ");
+  return words.map((each) =>
+    `=?UTF-8?B?${base64Of(new TextEncoder().encode(each))}?=`
+  ).join(" ");
 }
 
 function utf8Size(character: string): number {
@@ -106,7 +123,9 @@ export function encodeParameter(name: string, value: string): string {
   let piece = "UTF-8''";
   for (const byte of new TextEncoder().encode(value)) {
     const character = String.fromCharCode(byte);
-    const encoded = /[A-Za-z0-9._~-]/.test(character) ? character : `%${hexOf(byte)}`;
+    const encoded = /[A-Za-z0-9._~-]/.test(character)
+      ? character
+      : `%${hexOf(byte)}`;
     if (piece.length + encoded.length > LINE_LENGTH - 28) {
       pieces.push(piece);
       piece = "";
@@ -126,7 +145,20 @@ export function hexOf(byte: number): string {
 }
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS = [
+  "Jan",
+  "Feb",
+  "Mar",
+  "Apr",
+  "May",
+  "Jun",
+  "Jul",
+  "Aug",
+  "Sep",
+  "Oct",
+  "Nov",
+  "Dec",
+];
 
 /**
  * A time as RFC 5322 3.3 writes it, in UTC.
@@ -136,7 +168,11 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 export function mailDate(timestamp: number): string {
   const date = new Date(timestamp);
   const two = (value: number): string => String(value).padStart(2, "0");
-  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
-  return `${DAYS[date.getUTCDay()]}, ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ` +
+  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${
+    two(date.getUTCSeconds())
+  }`;
+  return `${DAYS[date.getUTCDay()]}, ${date.getUTCDate()} ${
+    MONTHS[date.getUTCMonth()]
+  } ` +
     `${String(date.getUTCFullYear()).padStart(4, "0")} ${time} +0000`;
 }

@@ -10,11 +10,16 @@ import { isWorkers, type ResolvedSmtpOptions } from "./check-options.ts";
 import type { SmtpFault } from "./outcome.ts";
 
 /** An open socket, or why there is none. */
-export type OpenedSocket = { readonly socket: net.Socket } | { readonly fault: SmtpFault };
+export type OpenedSocket = { readonly socket: net.Socket } | {
+  readonly fault: SmtpFault;
+};
 
 /** The TLS options of a connection: verification is always on, and the name to verify is always ours to say. */
-export function tlsOptionsOf({ host, tls: own }: Pick<ResolvedSmtpOptions, "host" | "tls">): tls.ConnectionOptions {
-  const servername = own.servername ?? (net.isIP(host) === 0 ? host : undefined);
+export function tlsOptionsOf(
+  { host, tls: own }: Pick<ResolvedSmtpOptions, "host" | "tls">,
+): tls.ConnectionOptions {
+  const servername = own.servername ??
+    (net.isIP(host) === 0 ? host : undefined);
   return {
     ...(servername === undefined ? {} : { servername }),
     ...(own.ca === undefined ? {} : { ca: own.ca }),
@@ -43,8 +48,10 @@ export function openSocket(
       socket.removeListener("close", onClose);
       resolve(opened);
     };
-    const onError = (error: Error): void => done({ fault: faultOf(error, isConnected) });
-    const onClose = (): void => done({ fault: { stage: isConnected ? "tls" : "connect", kind: "cut" } });
+    const onError = (error: Error): void =>
+      done({ fault: faultOf(error, isConnected) });
+    const onClose = (): void =>
+      done({ fault: { stage: isConnected ? "tls" : "connect", kind: "cut" } });
     let socket: net.Socket;
     try {
       socket = security === "implicit"
@@ -58,7 +65,9 @@ export function openSocket(
       isConnected = true;
       if (security !== "implicit") done({ socket });
     });
-    if (security === "implicit") socket.once("secureConnect", () => done({ socket }));
+    if (security === "implicit") {
+      socket.once("secureConnect", () => done({ socket }));
+    }
     // For what is reported when nobody else listens, which would end the process.
     socket.on("error", ignore);
     socket.once("error", onError);
@@ -97,19 +106,37 @@ const NAMES: ReadonlySet<string> = new Set([
 export function faultOf(error: unknown, isConnected: boolean): SmtpFault {
   const code = errorCode(error);
   const shown = code === undefined ? {} : { detail: code };
-  if (code !== undefined && NAMES.has(code)) return { stage: "connect", kind: "name", ...shown };
-  if (code === "ETIMEDOUT") return { stage: isConnected ? "tls" : "connect", kind: "timeout", ...shown };
+  if (code !== undefined && NAMES.has(code)) {
+    return { stage: "connect", kind: "name", ...shown };
+  }
+  if (code === "ETIMEDOUT") {
+    return {
+      stage: isConnected ? "tls" : "connect",
+      kind: "timeout",
+      ...shown,
+    };
+  }
   if (!isConnected) return { stage: "connect", kind: "cut", ...shown };
-  return { stage: "tls", kind: code !== undefined && CUTS.has(code) ? "cut" : "certificate", ...shown };
+  return {
+    stage: "tls",
+    kind: code !== undefined && CUTS.has(code) ? "cut" : "certificate",
+    ...shown,
+  };
 }
 
 /** The machine-readable word of an error, where it has one: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
-  const original: unknown = "originalCode" in error ? error.originalCode : undefined;
+  const original: unknown = "originalCode" in error
+    ? error.originalCode
+    : undefined;
   const code: unknown = original ?? ("code" in error ? error.code : undefined);
-  if (typeof code === "string" && /^[A-Z][A-Z0-9_]{1,60}$/.test(code)) return code;
+  if (typeof code === "string" && /^[A-Z][A-Z0-9_]{1,60}$/.test(code)) {
+    return code;
+  }
   // Several addresses were tried (happy eyeballs): the last error speaks for all.
   const errors: unknown = "errors" in error ? error.errors : undefined;
-  return Array.isArray(errors) && errors.length > 0 ? errorCode(errors.at(-1)) : undefined;
+  return Array.isArray(errors) && errors.length > 0
+    ? errorCode(errors.at(-1))
+    : undefined;
 }

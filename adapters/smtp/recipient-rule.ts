@@ -3,9 +3,16 @@
  *
  * @module
  */
-import { type MailAddress, parseMailAddress, parseMailDomain } from "./address.ts";
+import {
+  type MailAddress,
+  parseMailAddress,
+  parseMailDomain,
+} from "./address.ts";
 
-type Pattern = { readonly kind: "all" } | { readonly kind: "address" | "domain" | "below"; readonly value: string };
+type Pattern = { readonly kind: "all" } | {
+  readonly kind: "address" | "domain" | "below";
+  readonly value: string;
+};
 
 /** Reads an entry of `allow_recipients`: an address, `*@domain`, `*@*.domain` or `*`. */
 function readPattern(pattern: string): Pattern | undefined {
@@ -13,10 +20,14 @@ function readPattern(pattern: string): Pattern | undefined {
   const isBelow = pattern.startsWith("*@*.");
   if (isBelow || pattern.startsWith("*@")) {
     const domain = parseMailDomain(pattern.slice(isBelow ? 4 : 2));
-    return domain === undefined ? undefined : { kind: isBelow ? "below" : "domain", value: domain };
+    return domain === undefined
+      ? undefined
+      : { kind: isBelow ? "below" : "domain", value: domain };
   }
   const address = parseMailAddress(pattern);
-  return address === undefined ? undefined : { kind: "address", value: keyOf(address) };
+  return address === undefined
+    ? undefined
+    : { kind: "address", value: keyOf(address) };
 }
 
 /** Whether a text is an entry that `allow_recipients` may have. */
@@ -36,7 +47,9 @@ export function createRecipientRule(
   always: readonly MailAddress[],
 ): (recipient: MailAddress) => boolean {
   if (patterns === undefined) return () => true;
-  const read = patterns.map(readPattern).filter((pattern) => pattern !== undefined);
+  const read = patterns.map(readPattern).filter((pattern) =>
+    pattern !== undefined
+  );
   if (read.some(({ kind }) => kind === "all")) return () => true;
   const addresses = new Set(always.map(keyOf));
   const domains = new Set<string>();

@@ -43,7 +43,9 @@ const IMPLICIT_PORT = 465;
  * @param input What the configuration says.
  * @throws {ValidationError} If it contradicts itself or asks for clear text to another machine.
  */
-export function deriveSmtpSecurity(input: SmtpSecurityInput): SmtpSecurityDecision {
+export function deriveSmtpSecurity(
+  input: SmtpSecurityInput,
+): SmtpSecurityDecision {
   const { host, port, useTls, startTls, allowInsecure = false } = input;
   if (useTls === true && startTls === true) {
     throw new ValidationError(
@@ -53,7 +55,11 @@ export function deriveSmtpSecurity(input: SmtpSecurityInput): SmtpSecurityDecisi
   }
   if (startTls === true) {
     return port === IMPLICIT_PORT
-      ? { security: "starttls", warning: "STARTTLS on port 465, where servers expect TLS from the start (use_tls)" }
+      ? {
+        security: "starttls",
+        warning:
+          "STARTTLS on port 465, where servers expect TLS from the start (use_tls)",
+      }
       : { security: "starttls" };
   }
   if (useTls === true) return implicit(port);
@@ -64,7 +70,10 @@ export function deriveSmtpSecurity(input: SmtpSecurityInput): SmtpSecurityDecisi
         "Cannot send in clear text to another machine: allow_insecure is for loopback hosts, remove it",
       );
     }
-    return { security: "none", warning: "mail goes in clear text (allow_insecure)" };
+    return {
+      security: "none",
+      warning: "mail goes in clear text (allow_insecure)",
+    };
   }
   if (useTls === false && startTls === false) {
     throw new ValidationError(
@@ -73,29 +82,43 @@ export function deriveSmtpSecurity(input: SmtpSecurityInput): SmtpSecurityDecisi
     );
   }
   // The specification's default for use_tls is true, so ruling out STARTTLS alone leaves that.
-  if (startTls === false) return implicit(port, "use_tls is not given and start_tls is false");
+  if (startTls === false) {
+    return implicit(port, "use_tls is not given and start_tls is false");
+  }
   if (useTls === undefined && port === IMPLICIT_PORT) {
     return {
       security: "implicit",
-      warning: "neither use_tls nor start_tls is given: using TLS from the start (port 465)",
+      warning:
+        "neither use_tls nor start_tls is given: using TLS from the start (port 465)",
     };
   }
-  const given = useTls === undefined ? "neither use_tls nor start_tls is given" : "use_tls is false";
-  return { security: "starttls", warning: `${given}: requiring STARTTLS (port ${port})` };
+  const given = useTls === undefined
+    ? "neither use_tls nor start_tls is given"
+    : "use_tls is false";
+  return {
+    security: "starttls",
+    warning: `${given}: requiring STARTTLS (port ${port})`,
+  };
 }
 
 function implicit(port: number, why?: string): SmtpSecurityDecision {
   const unlikely = port === IMPLICIT_PORT
     ? undefined
     : `TLS from the start on port ${port}, where most servers expect STARTTLS (start_tls); port 465 is the usual one`;
-  const warning = [why === undefined ? undefined : `${why}: using TLS from the start`, unlikely]
+  const warning = [
+    why === undefined ? undefined : `${why}: using TLS from the start`,
+    unlikely,
+  ]
     .filter((each) => each !== undefined).join("; ");
-  return warning === "" ? { security: "implicit" } : { security: "implicit", warning };
+  return warning === ""
+    ? { security: "implicit" }
+    : { security: "implicit", warning };
 }
 
 /** Whether a host can only be this machine. */
 export function isLoopbackHost(host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, "");
-  return name === "localhost" || name.endsWith(".localhost") || name === "::1" || name === "[::1]" ||
+  return name === "localhost" || name.endsWith(".localhost") ||
+    name === "::1" || name === "[::1]" ||
     /^127(?:\.\d{1,3}){3}$/.test(name);
 }

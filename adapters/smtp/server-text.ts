@@ -40,10 +40,14 @@ export function parseServerReply(reply: string): ServerReply {
  *
  * @param secrets Passwords and tokens.
  */
-export function createCleaner(secrets: readonly { readonly username?: string; readonly secret: string }[]): (
+export function createCleaner(
+  secrets: readonly { readonly username?: string; readonly secret: string }[],
+): (
   text: string,
 ) => string {
-  const forms = secrets.flatMap(({ username = "", secret }) => formsOf(username, secret))
+  const forms = secrets.flatMap(({ username = "", secret }) =>
+    formsOf(username, secret)
+  )
     .filter((form) => form.length >= SHORTEST_SECRET)
     .sort((left, right) => right.length - left.length);
   return (text) => {
@@ -57,11 +61,19 @@ export function createCleaner(secrets: readonly { readonly username?: string; re
 /** As AUTH sends them: plain, LOGIN, PLAIN, and the inner parts of base64, which do not depend on what stands before. */
 function formsOf(username: string, secret: string): string[] {
   const encoder = new TextEncoder();
-  const whole = [`\0${username}\0${secret}`, `${username}\0${username}\0${secret}`, secret];
+  const whole = [
+    `\0${username}\0${secret}`,
+    `${username}\0${username}\0${secret}`,
+    secret,
+  ];
   const shifted = [0, 1, 2].map((shift) => {
     const text = base64Of(encoder.encode(`${" ".repeat(shift)}${secret}`));
     // What the bytes before and after have a part in is cut off.
     return text.replace(/=+$/, "").slice(shift === 0 ? 0 : 2 + shift, -2);
   });
-  return [secret, ...whole.map((each) => base64Of(encoder.encode(each)).replace(/=+$/, "")), ...shifted];
+  return [
+    secret,
+    ...whole.map((each) => base64Of(encoder.encode(each)).replace(/=+$/, "")),
+    ...shifted,
+  ];
 }

@@ -22,13 +22,22 @@ import {
 } from "../../core/mod.ts";
 import { type MailAddress, parseMailAddress } from "./address.ts";
 import { checkSmtpOptions, type ResolvedSmtpOptions } from "./check-options.ts";
-import { type ComposedMail, composeMail, type MailTemplate } from "./compose.ts";
+import {
+  type ComposedMail,
+  composeMail,
+  type MailTemplate,
+} from "./compose.ts";
 import type { SmtpOptions } from "./options.ts";
 import { classifySmtpFault, type SmtpFault } from "./outcome.ts";
 import { createRecipientRule } from "./recipient-rule.ts";
 import { createCleaner } from "./server-text.ts";
 import { SmtpPool } from "./smtp-pool.ts";
-import { type SmtpAcceptance, type SmtpDelivery, type SmtpEnvelope, SmtpSession } from "./smtp-session.ts";
+import {
+  type SmtpAcceptance,
+  type SmtpDelivery,
+  type SmtpEnvelope,
+  SmtpSession,
+} from "./smtp-session.ts";
 
 /** What {@link SmtpCommunicator} may use of its surroundings. */
 export interface SmtpSurroundings {
@@ -49,11 +58,20 @@ const RETRY_POLICY: RetryPolicy = {
   maxAttempts: 25,
   baseDelayMs: MINUTE_MS,
   maxDelayMs: 6 * HOUR_MS,
-  scheduleMs: [MINUTE_MS, 10 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS],
+  scheduleMs: [
+    MINUTE_MS,
+    10 * MINUTE_MS,
+    30 * MINUTE_MS,
+    HOUR_MS,
+    3 * HOUR_MS,
+    6 * HOUR_MS,
+  ],
 };
 
 /** What a submission server commonly takes. There is no common figure: `rate` is for those who know theirs. */
-const PACING: PacingDefaults = { backend: { count: 25, perMs: 1_000, burst: 100 } };
+const PACING: PacingDefaults = {
+  backend: { count: 25, perMs: 1_000, burst: 100 },
+};
 
 /**
  * Sends mail by SMTP: one mail per recipient, over a few connections that are kept open.
@@ -103,7 +121,11 @@ export class SmtpCommunicator extends Communicator {
    * @param surroundings Time and a log.
    * @throws {ValidationError} If an option is of the wrong kind, or contradicts another.
    */
-  constructor(name: string, options: SmtpOptions, surroundings: SmtpSurroundings = {}) {
+  constructor(
+    name: string,
+    options: SmtpOptions,
+    surroundings: SmtpSurroundings = {},
+  ) {
     super(name);
     const { resolved, faults: [fault], warnings } = checkSmtpOptions(options);
     if (fault !== undefined) throw fault;
@@ -112,10 +134,17 @@ export class SmtpCommunicator extends Communicator {
     this.#clock = clock;
     this.#logger = logger;
     this.#template = templateOf(resolved);
-    this.#mayWriteTo = createRecipientRule(resolved.allowRecipients, resolved.defaultRecipients);
+    this.#mayWriteTo = createRecipientRule(
+      resolved.allowRecipients,
+      resolved.defaultRecipients,
+    );
     const { username = "", password } = resolved;
-    this.#clean = createCleaner(password === undefined ? [] : [{ username, secret: password }]);
-    for (const warning of warnings) logger.warn(`Backend "${name}": ${warning}`, { backend: name });
+    this.#clean = createCleaner(
+      password === undefined ? [] : [{ username, secret: password }],
+    );
+    for (const warning of warnings) {
+      logger.warn(`Backend "${name}": ${warning}`, { backend: name });
+    }
   }
 
   /** {@inheritDoc Communicator.start} No connection is opened: that is for the first mail, or {@link SmtpCommunicator.verify}. */
@@ -140,32 +169,60 @@ export class SmtpCommunicator extends Communicator {
   override destinations(message: OutgoingMessage): readonly Destination[] {
     const recipients = message.recipients.length > 0
       // What is no address stays as it is, to be refused with a receipt instead of vanishing here.
-      ? message.recipients.map((recipient) => parseMailAddress(recipient)?.address ?? recipient)
+      ? message.recipients.map((recipient) =>
+        parseMailAddress(recipient)?.address ?? recipient
+      )
       : this.#options.defaultRecipients.map(({ address }) => address);
     return Array.from(new Set(recipients), (recipient) => ({ recipient }));
   }
 
   /** {@inheritDoc Communicator.send} */
-  override async send(message: OutgoingMessage, context: SendContext): Promise<Receipt> {
+  override async send(
+    message: OutgoingMessage,
+    context: SendContext,
+  ): Promise<Receipt> {
     const pool = this.#pool;
     if (!this.isStarted || pool === undefined) {
-      return reject("unavailable", "the backend is not started", { retryable: true });
+      return reject("unavailable", "the backend is not started", {
+        retryable: true,
+      });
     }
-    const { defaultRecipients: [first], from, returnPath = from, replyTo } = this.#options;
-    const recipient = context.recipient === undefined ? first : parseMailAddress(context.recipient);
+    const { defaultRecipients: [first], from, returnPath = from, replyTo } =
+      this.#options;
+    const recipient = context.recipient === undefined
+      ? first
+      : parseMailAddress(context.recipient);
     if (recipient === undefined) {
       return context.recipient === undefined
-        ? reject("not-configured", "nobody to write to: the message names no recipient and there is no default")
+        ? reject(
+          "not-configured",
+          "nobody to write to: the message names no recipient and there is no default",
+        )
         : reject("invalid-recipient", "the recipient is not a mail address");
     }
-    if (!this.#mayWriteTo(recipient)) return reject("policy", "the recipient is not among allow_recipients");
+    if (!this.#mayWriteTo(recipient)) {
+      return reject("policy", "the recipient is not among allow_recipients");
+    }
     const mail = this.#compose(message, context, recipient);
     if ("outcome" in mail) return mail;
-    const needsSmtpUtf8 = [recipient, from, returnPath, replyTo].some((address) => address?.needsSmtpUtf8 === true);
-    const envelope = { from: returnPath.address, to: recipient.address, needsSmtpUtf8 };
-    const delivery = await this.#deliver(pool, envelope, mail.text, context.signal);
+    const needsSmtpUtf8 = [recipient, from, returnPath, replyTo].some((
+      address,
+    ) => address?.needsSmtpUtf8 === true);
+    const envelope = {
+      from: returnPath.address,
+      to: recipient.address,
+      needsSmtpUtf8,
+    };
+    const delivery = await this.#deliver(
+      pool,
+      envelope,
+      mail.text,
+      context.signal,
+    );
     this.#log(context, delivery);
-    return "fault" in delivery ? classifySmtpFault(delivery.fault) : this.#accepted(mail.messageId, delivery.accepted);
+    return "fault" in delivery
+      ? classifySmtpFault(delivery.fault)
+      : this.#accepted(mail.messageId, delivery.accepted);
   }
 
   /**
@@ -174,19 +231,31 @@ export class SmtpCommunicator extends Communicator {
    * @param options A signal that gives up early.
    * @returns `undefined` if all is well, or why it is not.
    */
-  async verify(options: { readonly signal?: AbortSignal } = {}): Promise<RejectedReceipt | undefined> {
+  async verify(
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<RejectedReceipt | undefined> {
     const { signal = new AbortController().signal } = options;
-    const opened = await SmtpSession.open(this.#options, { clock: this.#clock, clean: this.#clean }, signal);
+    const opened = await SmtpSession.open(this.#options, {
+      clock: this.#clock,
+      clean: this.#clean,
+    }, signal);
     if ("session" in opened) {
       await opened.session.quit();
       return undefined;
     }
     const receipt = classifySmtpFault(opened.fault);
-    return receipt.outcome === "rejected" ? receipt : reject("unavailable", receipt.detail, { retryable: true });
+    return receipt.outcome === "rejected"
+      ? receipt
+      : reject("unavailable", receipt.detail, { retryable: true });
   }
 
   /** Over a fresh connection if the one at hand turns out to be dead before anything of the mail has left. */
-  async #deliver(pool: SmtpPool, envelope: SmtpEnvelope, text: string, signal: AbortSignal): Promise<SmtpDelivery> {
+  async #deliver(
+    pool: SmtpPool,
+    envelope: SmtpEnvelope,
+    text: string,
+    signal: AbortSignal,
+  ): Promise<SmtpDelivery> {
     for (let isLastTry = false;; isLastTry = true) {
       const acquired = await pool.acquire(signal);
       if ("fault" in acquired) return acquired;
@@ -194,47 +263,77 @@ export class SmtpCommunicator extends Communicator {
       const delivery = await session.deliver(envelope, text, signal);
       const fault = "fault" in delivery ? delivery.fault : undefined;
       pool.release(session, fault !== undefined);
-      if (isLastTry || !isReused || fault === undefined || !isDeadConnection(fault)) return delivery;
+      if (
+        isLastTry || !isReused || fault === undefined ||
+        !isDeadConnection(fault)
+      ) return delivery;
       pool.dropIdle();
     }
   }
 
-  #compose(message: OutgoingMessage, context: SendContext, to: MailAddress): ComposedMail | RejectedReceipt {
+  #compose(
+    message: OutgoingMessage,
+    context: SendContext,
+    to: MailAddress,
+  ): ComposedMail | RejectedReceipt {
     const { deliveryId, possibleDuplicate = false } = context;
     try {
-      return composeMail(message, { deliveryId, to, possibleDuplicate }, this.#template);
+      return composeMail(
+        message,
+        { deliveryId, to, possibleDuplicate },
+        this.#template,
+      );
     } catch (error) {
       if (!(error instanceof ValidationError)) throw error;
-      const isPlace = message.attachments.some(({ bytes }) => bytes === undefined);
+      const isPlace = message.attachments.some(({ bytes }) =>
+        bytes === undefined
+      );
       return reject(isPlace ? "unsupported" : "invalid-message", error.message);
     }
   }
 
-  #accepted(messageId: string, { response, serverMessageId }: SmtpAcceptance): Receipt {
+  #accepted(
+    messageId: string,
+    { response, serverMessageId }: SmtpAcceptance,
+  ): Receipt {
     const detail = this.#clean(response);
-    return serverMessageId === undefined ? { outcome: "accepted", providerMessageId: messageId, detail } : {
-      outcome: "accepted",
-      providerMessageId: serverMessageId,
-      providerMessageIds: [serverMessageId, messageId],
-      detail,
-    };
+    return serverMessageId === undefined
+      ? { outcome: "accepted", providerMessageId: messageId, detail }
+      : {
+        outcome: "accepted",
+        providerMessageId: serverMessageId,
+        providerMessageIds: [serverMessageId, messageId],
+        detail,
+      };
   }
 
   #createPool(): SmtpPool {
-    return new SmtpPool(this.#options, { clock: this.#clock, clean: this.#clean });
+    return new SmtpPool(this.#options, {
+      clock: this.#clock,
+      clean: this.#clean,
+    });
   }
 
   #log({ deliveryId, attempt }: SendContext, delivery: SmtpDelivery): void {
     const fields = { backend: this.name, deliveryId, attempt };
-    if ("accepted" in delivery) return this.#logger.debug("Mail accepted", fields);
+    if ("accepted" in delivery) {
+      return this.#logger.debug("Mail accepted", fields);
+    }
     const { stage, kind, code, enhanced } = delivery.fault;
-    this.#logger.debug("Mail not accepted", { ...fields, stage, kind, code, enhanced });
+    this.#logger.debug("Mail not accepted", {
+      ...fields,
+      stage,
+      kind,
+      code,
+      enhanced,
+    });
   }
 }
 
 /** The server ended a connection while nobody used it; it could not say so before we tried. */
 function isDeadConnection({ stage, kind, code }: SmtpFault): boolean {
-  return stage === "mail" && (kind === "cut" || (kind === "reply" && code === 421));
+  return stage === "mail" &&
+    (kind === "cut" || (kind === "reply" && code === 421));
 }
 
 function reject(
@@ -245,7 +344,10 @@ function reject(
   return { outcome: "rejected", retryable, reason, detail };
 }
 
-function templateOf({ from, fromName, replyTo, subjectPrefix, listUnsubscribe }: ResolvedSmtpOptions): MailTemplate {
+function templateOf(
+  { from, fromName, replyTo, subjectPrefix, listUnsubscribe }:
+    ResolvedSmtpOptions,
+): MailTemplate {
   return {
     from,
     listUnsubscribe,

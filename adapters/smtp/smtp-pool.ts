@@ -9,7 +9,10 @@ import type { SmtpFault } from "./outcome.ts";
 import { SmtpSession, type SmtpSessionContext } from "./smtp-session.ts";
 
 /** A session to use, or why there is none. */
-export type AcquiredSession = { readonly session: SmtpSession; readonly isReused: boolean } | {
+export type AcquiredSession = {
+  readonly session: SmtpSession;
+  readonly isReused: boolean;
+} | {
   readonly fault: SmtpFault;
 };
 
@@ -22,7 +25,10 @@ interface Waiter {
 export class SmtpPool {
   readonly #options: ResolvedSmtpOptions;
   readonly #context: SmtpSessionContext;
-  readonly #idle: { readonly session: SmtpSession; readonly timer: TimerHandle }[] = [];
+  readonly #idle: {
+    readonly session: SmtpSession;
+    readonly timer: TimerHandle;
+  }[] = [];
   readonly #waiting: Waiter[] = [];
   readonly #closing = new Set<Promise<void>>();
   #open = 0;
@@ -54,7 +60,9 @@ export class SmtpPool {
     if (idle !== undefined) return { session: idle, isReused: true };
     if (this.#open >= this.#options.maxConnections) {
       const turn = await this.#wait(signal);
-      if (turn === "aborted") return { fault: { stage: "queue", kind: "aborted" } };
+      if (turn === "aborted") {
+        return { fault: { stage: "queue", kind: "aborted" } };
+      }
       if (turn !== undefined) return { session: turn, isReused: true };
     } else {
       this.#open += 1;
@@ -78,7 +86,9 @@ export class SmtpPool {
     if (!session.isUsable) this.#leave();
     else if (isSpent || this.#mayNotIdle()) this.#retire(session);
     else if (!needsReset) this.#store(session);
-    else void session.reset().then((isReady) => isReady ? this.#store(session) : this.#leave());
+    else {void session.reset().then((isReady) =>
+        isReady ? this.#store(session) : this.#leave()
+      );}
   }
 
   /** Closes the idle sessions, which a server that closed one has most likely closed too. */
@@ -106,11 +116,16 @@ export class SmtpPool {
   }
 
   #mayNotIdle(): boolean {
-    return this.#waiting.length === 0 && (this.#isDraining || this.#options.idleTimeoutMs === 0);
+    return this.#waiting.length === 0 &&
+      (this.#isDraining || this.#options.idleTimeoutMs === 0);
   }
 
   #takeIdle(): SmtpSession | undefined {
-    for (let next = this.#idle.pop(); next !== undefined; next = this.#idle.pop()) {
+    for (
+      let next = this.#idle.pop();
+      next !== undefined;
+      next = this.#idle.pop()
+    ) {
       next.timer.cancel();
       if (next.session.isUsable) return next.session;
       this.#leave();

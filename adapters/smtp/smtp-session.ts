@@ -33,10 +33,14 @@ export interface SmtpAcceptance {
 }
 
 /** What came of a mail. */
-export type SmtpDelivery = { readonly accepted: SmtpAcceptance } | { readonly fault: SmtpFault };
+export type SmtpDelivery = { readonly accepted: SmtpAcceptance } | {
+  readonly fault: SmtpFault;
+};
 
 /** An open session, or why there is none. */
-export type OpenedSession = { readonly session: SmtpSession } | { readonly fault: SmtpFault };
+export type OpenedSession = { readonly session: SmtpSession } | {
+  readonly fault: SmtpFault;
+};
 
 /** What a session needs from its surroundings. */
 export interface SmtpSessionContext {
@@ -64,7 +68,11 @@ export class SmtpSession {
   #onFault: ((fault: SmtpFault) => void) | undefined;
   #onClose: (() => void) | undefined;
 
-  private constructor(connection: SMTPConnection, options: ResolvedSmtpOptions, context: SmtpSessionContext) {
+  private constructor(
+    connection: SMTPConnection,
+    options: ResolvedSmtpOptions,
+    context: SmtpSessionContext,
+  ) {
     this.#connection = connection;
     this.#options = options;
     this.#clock = context.clock ?? systemClock;
@@ -102,16 +110,27 @@ export class SmtpSession {
       else session.#fail({ stage: session.#openingStage(), kind });
     };
     const onAbort = (): void => giveUp("aborted");
-    const timer = clock.setTimer(options.connectTimeoutMs, () => giveUp("timeout"));
+    const timer = clock.setTimer(
+      options.connectTimeoutMs,
+      () => giveUp("timeout"),
+    );
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       const opened = await openSocket(options, (each) => {
         socket = each;
       });
       if ("fault" in opened) {
-        return { fault: ended === undefined ? opened.fault : { stage: opened.fault.stage, kind: ended } };
+        return {
+          fault: ended === undefined
+            ? opened.fault
+            : { stage: opened.fault.stage, kind: ended },
+        };
       }
-      session = new SmtpSession(createConnection(options, opened.socket), options, context);
+      session = new SmtpSession(
+        createConnection(options, opened.socket),
+        options,
+        context,
+      );
       const fault = await session.#handshake();
       return fault === undefined ? { session } : { fault };
     } finally {
@@ -142,9 +161,17 @@ export class SmtpSession {
    * @param text The mail, lines ended by CRLF.
    * @param signal Gives up early; after the final dot that leaves it open whether the server has the mail.
    */
-  deliver(envelope: SmtpEnvelope, text: string, signal: AbortSignal): Promise<SmtpDelivery> {
-    if (signal.aborted) return Promise.resolve({ fault: { stage: "queue", kind: "aborted" } });
-    if (!this.#isUsable) return Promise.resolve({ fault: { stage: "mail", kind: "cut" } });
+  deliver(
+    envelope: SmtpEnvelope,
+    text: string,
+    signal: AbortSignal,
+  ): Promise<SmtpDelivery> {
+    if (signal.aborted) {
+      return Promise.resolve({ fault: { stage: "queue", kind: "aborted" } });
+    }
+    if (!this.#isUsable) {
+      return Promise.resolve({ fault: { stage: "mail", kind: "cut" } });
+    }
     if (envelope.needsSmtpUtf8 && !this.#offers("SMTPUTF8")) {
       return Promise.resolve({ fault: { stage: "mail", kind: "no-smtputf8" } });
     }
@@ -161,9 +188,14 @@ export class SmtpSession {
         signal.removeEventListener("abort", onAbort);
         resolve(delivery);
       };
-      const onAbort = (): void => this.#fail({ stage: this.#stage, kind: "aborted" });
-      const onTimeout = (): void => this.#fail({ stage: this.#stage, kind: "timeout" });
-      let timer = this.#clock.setTimer(this.#options.commandTimeoutMs, onTimeout);
+      const onAbort = (): void =>
+        this.#fail({ stage: this.#stage, kind: "aborted" });
+      const onTimeout = (): void =>
+        this.#fail({ stage: this.#stage, kind: "timeout" });
+      let timer = this.#clock.setTimer(
+        this.#options.commandTimeoutMs,
+        onTimeout,
+      );
       signal.addEventListener("abort", onAbort, { once: true });
       this.#onFault = (fault) => finish({ fault });
       const source = new MailSource(bytes, (stage) => {
@@ -179,7 +211,12 @@ export class SmtpSession {
         (error, info) => {
           if (error) return this.#refuse(error, finish);
           const { serverMessageId, response } = info;
-          finish({ accepted: { response, ...(serverMessageId === undefined ? {} : { serverMessageId }) } });
+          finish({
+            accepted: {
+              response,
+              ...(serverMessageId === undefined ? {} : { serverMessageId }),
+            },
+          });
         },
       );
     });
@@ -193,7 +230,10 @@ export class SmtpSession {
   reset(): Promise<boolean> {
     if (!this.#isUsable) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(this.#options.commandTimeoutMs, () => this.close());
+      const timer = this.#clock.setTimer(
+        this.#options.commandTimeoutMs,
+        () => this.close(),
+      );
       this.#onFault = () => {
         timer.cancel();
         resolve(false);
@@ -212,7 +252,10 @@ export class SmtpSession {
     if (!this.#isUsable) return Promise.resolve();
     this.#isUsable = false;
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(Math.min(this.#options.connectTimeoutMs, 5_000), () => this.close());
+      const timer = this.#clock.setTimer(
+        Math.min(this.#options.connectTimeoutMs, 5_000),
+        () => this.close(),
+      );
       this.#connection.once("end", () => {
         timer.cancel();
         resolve();
@@ -241,30 +284,41 @@ export class SmtpSession {
         if (username === undefined) return finish();
         this.#stage = "auth";
         // A server that suddenly takes mail without a password may not be ours.
-        if (!this.#connection.allowsAuth) return finish({ stage: "auth", kind: "no-auth" });
-        this.#logIn(username).then(finish, () => finish({ stage: "auth", kind: "no-token" }));
+        if (!this.#connection.allowsAuth) {
+          return finish({ stage: "auth", kind: "no-auth" });
+        }
+        this.#logIn(username, finish);
       });
     });
   }
 
-  async #logIn(username: string): Promise<SmtpFault | undefined> {
+  /** By callback, because nodemailer's word on the login comes just before it closes. */
+  #logIn(username: string, finish: (fault?: SmtpFault) => void): void {
     const { password, accessToken } = this.#options;
-    const token = await accessToken?.();
-    if (!this.#isUsable) return { stage: "auth", kind: "cut" };
-    return await new Promise((resolve) => {
-      const done = (error: unknown): void => resolve(error ? this.#faultOf(error) : undefined);
-      if (token === undefined) {
-        this.#connection.login({ credentials: { user: username, pass: password } }, done);
-      } else {
-        this.#connection.login({ user: username, pass: token, method: TOKEN_METHOD }, done);
-      }
-    });
+    const done = (error: unknown): void =>
+      finish(error ? this.#faultOf(error) : undefined);
+    if (accessToken === undefined) {
+      this.#connection.login({
+        credentials: { user: username, pass: password },
+      }, done);
+      return;
+    }
+    accessToken().then(
+      (token) =>
+        this.#connection.login({
+          user: username,
+          pass: token,
+          method: TOKEN_METHOD,
+        }, done),
+      () => finish({ stage: "auth", kind: "no-token" }),
+    );
   }
 
   /** A server's no to one mail leaves the connection as it is, unless the mail was under way: then nobody is in step. */
   #refuse(error: Error, finish: (delivery: SmtpDelivery) => void): void {
     const fault = this.#faultOf(error);
-    const isInStep = (fault.kind === "reply" && fault.code !== 421 && this.#stage !== "body") ||
+    const isInStep = (fault.kind === "reply" && fault.code !== 421 &&
+      this.#stage !== "body") ||
       fault.kind === "too-large";
     if (!isInStep) this.close();
     finish({ fault });
@@ -298,26 +352,54 @@ export class SmtpSession {
       const shown = place === "auth" ? {} : { detail: this.#clean(response) };
       return { stage: place, kind: "reply", ...reply, ...shown };
     }
-    if (code === "EMESSAGE" && command === "MAIL FROM") return { stage: "mail", kind: "too-large" };
+    if (code === "EMESSAGE" && command === "MAIL FROM") {
+      return { stage: "mail", kind: "too-large" };
+    }
     if (code === "ETIMEDOUT") return { stage, kind: "timeout" };
-    if (code === "EPROTOCOL" || code === "EENVELOPE" || code === "EMESSAGE") return { stage, kind: "protocol" };
-    if (code === "EAUTH") return { stage, kind: response === undefined ? "no-auth" : "protocol" };
+    if (code === "EPROTOCOL" || code === "EENVELOPE" || code === "EMESSAGE") {
+      return { stage, kind: "protocol" };
+    }
+    if (code === "EAUTH") {
+      return { stage, kind: response === undefined ? "no-auth" : "protocol" };
+    }
     if (stage === "tls" || code === "ETLS") return faultOf(error, true);
     const system = errorCode(error);
-    return { stage, kind: "cut", ...(system === undefined || system === "ECONNECTION" ? {} : { detail: system }) };
+    return {
+      stage,
+      kind: "cut",
+      ...(system === undefined || system === "ECONNECTION"
+        ? {}
+        : { detail: system }),
+    };
   }
 
   /** nodemailer keeps what EHLO listed to itself; if it should hide it better one day, nothing is offered. */
   #offers(extension: string): boolean {
-    const known: unknown = Reflect.get(this.#connection, "_supportedExtensions");
+    const known: unknown = Reflect.get(
+      this.#connection,
+      "_supportedExtensions",
+    );
     return Array.isArray(known) && known.includes(extension);
   }
 }
 
-function createConnection(options: ResolvedSmtpOptions, socket: net.Socket): SMTPConnection {
-  const { host, port, security, clientName, connectTimeoutMs, commandTimeoutMs, dataTimeoutMs, accessToken } = options;
+function createConnection(
+  options: ResolvedSmtpOptions,
+  socket: net.Socket,
+): SMTPConnection {
+  const {
+    host,
+    port,
+    security,
+    clientName,
+    connectTimeoutMs,
+    commandTimeoutMs,
+    dataTimeoutMs,
+    accessToken,
+  } = options;
   const isImplicit = security === "implicit";
-  const longestMs = Math.max(commandTimeoutMs, dataTimeoutMs, connectTimeoutMs) + BACKSTOP_MS;
+  const longestMs =
+    Math.max(commandTimeoutMs, dataTimeoutMs, connectTimeoutMs) + BACKSTOP_MS;
   return new SMTPConnection({
     host,
     port,
@@ -333,16 +415,24 @@ function createConnection(options: ResolvedSmtpOptions, socket: net.Socket): SMT
     socketTimeout: longestMs,
     socketCloseTimeout: 0,
     ...(clientName === undefined ? {} : { name: clientName }),
-    ...(accessToken === undefined ? {} : { customAuth: { [TOKEN_METHOD]: sendToken } }),
+    ...(accessToken === undefined
+      ? {}
+      : { customAuth: { [TOKEN_METHOD]: sendToken } }),
   });
 }
 
 /** XOAUTH2, as Google and Microsoft describe it. On refusal the server explains in a 334, which is answered by nothing. */
-async function sendToken({ auth, sendCommand, resolve, reject }: SMTPConnection.CustomAuthenticationContext): Promise<
+async function sendToken(
+  { auth, sendCommand, resolve, reject }:
+    SMTPConnection.CustomAuthenticationContext,
+): Promise<
   void
 > {
   const { user, pass } = auth.credentials;
-  const token = Buffer.from(`user=${user}\x01auth=Bearer ${pass}\x01\x01`, "utf8").toString("base64");
+  const token = Buffer.from(
+    `user=${user}\x01auth=Bearer ${pass}\x01\x01`,
+    "utf8",
+  ).toString("base64");
   let answer = await sendCommand(`AUTH XOAUTH2 ${token}`);
   if (answer.status === 334) answer = await sendCommand("");
   if (answer.status >= 200 && answer.status < 300) resolve();
@@ -361,7 +451,11 @@ function read(error: unknown): ConnectionError {
     const value: unknown = Reflect.get(error, key);
     return typeof value === "string" ? value : undefined;
   };
-  const [code, command, response] = [text("code"), text("command"), text("response")];
+  const [code, command, response] = [
+    text("code"),
+    text("command"),
+    text("response"),
+  ];
   return {
     ...(code === undefined ? {} : { code }),
     ...(command === undefined ? {} : { command }),
