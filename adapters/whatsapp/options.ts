@@ -14,9 +14,10 @@ import {
   systemClock,
   ValidationError,
 } from "../../core/mod.ts";
+import { createOnceFetch, type FetchLike } from "../net/once-fetch.ts";
 
 /** The slice of `fetch` that is used: give your own for a proxy, a trace, a test. */
-export type FetchLike = (url: string, init: RequestInit) => Promise<Response>;
+export type { FetchLike };
 
 /** Where ids of uploaded files are remembered, so that the same file goes up once. A `MessageStore` fits. */
 export interface MediaCacheStore {
@@ -57,7 +58,10 @@ export interface WhatsAppOptions {
   readonly mediaHosts?: readonly string[];
   /** The largest file that is fetched unless `open()` says otherwise. @default `104_857_600` (100 MiB) */
   readonly maxMediaBytes?: number;
-  /** How requests are made. @default the platform's `fetch` */
+  /**
+   * How requests are made, each once: what repeats by itself sends messages twice. @default the platform's `fetch`, kept
+   * from repeating on Deno
+   */
   readonly fetch?: FetchLike;
   /** Time. @default the platform's */
   readonly clock?: Clock;
@@ -141,7 +145,7 @@ export function resolveWhatsAppOptions(options: WhatsAppOptions): ResolvedWhatsA
     defaultRecipients = [],
     mediaHosts = [],
     maxMediaBytes = 104_857_600,
-    fetch: fetchLike = (url, init) => fetch(url, init),
+    fetch: fetchLike = createOnceFetch(),
     clock = systemClock,
     logger = silentLogger,
     store,

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import { knownCodes } from "../../../adapters/whatsapp/error-codes.ts";
-import { messageIdOf, readRefusal } from "../../../adapters/whatsapp/graph-answer.ts";
+import {
+  messageIdOf,
+  readRefusal,
+} from "../../../adapters/whatsapp/graph-answer.ts";
 import { OUTCOMES } from "./outcome-table.ts";
 
 describe("readRefusal", () => {
@@ -15,8 +18,15 @@ describe("readRefusal", () => {
   }
 
   it("readRefusal() has a row for every code of the table", () => {
-    const rows = new Set(OUTCOMES.map(({ expected }) => "code" in expected ? expected.code : undefined));
-    assert.deepEqual(knownCodes().filter((code) => !rows.has(String(code))), []);
+    const rows = new Set(
+      OUTCOMES.map(({ expected }) =>
+        "code" in expected ? expected.code : undefined
+      ),
+    );
+    assert.deepEqual(
+      knownCodes().filter((code) => !rows.has(String(code))),
+      [],
+    );
   });
 
   it("readRefusal() asks a throttled pair to wait 4^n seconds, at most a quarter of an hour", () => {
@@ -25,7 +35,15 @@ describe("readRefusal", () => {
       const receipt = readRefusal(answer, throttled);
       return receipt.outcome === "rejected" ? receipt.retryAfterMs : undefined;
     });
-    assert.deepEqual(waits, [1_000, 4_000, 16_000, 64_000, 256_000, 900_000, 900_000]);
+    assert.deepEqual(waits, [
+      1_000,
+      4_000,
+      16_000,
+      64_000,
+      256_000,
+      900_000,
+      900_000,
+    ]);
   });
 
   it("messageIdOf() finds the id, and only in an answer of success", () => {

@@ -10,14 +10,31 @@ export interface OutcomeRow {
 }
 
 function error(code: number, extras: object = {}): object {
-  return { error: { code, message: `(#${code})`, type: "OAuthException", ...extras } };
+  return {
+    error: { code, message: `(#${code})`, type: "OAuthException", ...extras },
+  };
 }
 
 type Expected = readonly [reason: string, retryable: boolean, extras?: object];
 
-function coded(code: number, status: number, [reason, retryable, extras = {}]: Expected): OutcomeRow {
-  const expected = { outcome: "rejected", reason, retryable, code: String(code), ...extras } as Partial<Receipt>;
-  return { name: `code ${code} with ${status}`, status, body: error(code), expected };
+function coded(
+  code: number,
+  status: number,
+  [reason, retryable, extras = {}]: Expected,
+): OutcomeRow {
+  const expected = {
+    outcome: "rejected",
+    reason,
+    retryable,
+    code: String(code),
+    ...extras,
+  } as Partial<Receipt>;
+  return {
+    name: `code ${code} with ${status}`,
+    status,
+    body: error(code),
+    expected,
+  };
 }
 
 const AUTH: Expected = ["auth", true, { backendDown: true }];
@@ -43,9 +60,15 @@ export const OUTCOMES: readonly OutcomeRow[] = [
   coded(131031, 403, AUTH),
   coded(4, 429, ["rate-limited", true, { retryAfterMs: 60_000 }]),
   coded(80007, 429, ["rate-limited", true, { retryAfterMs: 60_000 }]),
-  coded(130429, 429, ["rate-limited", true, { retryAfterMs: 1_000, progress: { throttled: 1 } }]),
+  coded(130429, 429, ["rate-limited", true, {
+    retryAfterMs: 1_000,
+    progress: { throttled: 1 },
+  }]),
   coded(130429, 400, ["rate-limited", true, { retryAfterMs: 1_000 }]),
-  coded(131056, 429, ["rate-limited", true, { retryAfterMs: 1_000, progress: { throttled: 1 } }]),
+  coded(131056, 429, ["rate-limited", true, {
+    retryAfterMs: 1_000,
+    progress: { throttled: 1 },
+  }]),
   coded(131056, 400, ["rate-limited", true]),
   coded(133016, 400, ["rate-limited", true]),
   coded(132069, 400, ["rate-limited", true]),
@@ -102,41 +125,101 @@ export const OUTCOMES: readonly OutcomeRow[] = [
     name: "an unknown code that says it passes",
     status: 400,
     body: error(999_998, { is_transient: true }),
-    expected: { outcome: "rejected", reason: "unavailable", retryable: true, code: "999998" },
+    expected: {
+      outcome: "rejected",
+      reason: "unavailable",
+      retryable: true,
+      code: "999998",
+    },
   },
   {
     name: "a known code is not swayed by is_transient",
     status: 400,
     body: error(131047, { is_transient: true }),
-    expected: { outcome: "rejected", reason: "window-closed", retryable: false },
+    expected: {
+      outcome: "rejected",
+      reason: "window-closed",
+      retryable: false,
+    },
   },
   {
     name: "details before the message",
     status: 400,
-    body: error(131009, { error_data: { details: "Parameter value\nis not valid" } }),
+    body: error(131009, {
+      error_data: { details: "Parameter value\nis not valid" },
+    }),
     expected: { outcome: "rejected", detail: "Parameter value is not valid" },
   },
-  { name: "200 with an error", status: 200, body: error(131000), expected: { outcome: "rejected", retryable: true } },
-  { name: "200 without an id", status: 200, body: { messages: [{}] }, expected: { outcome: "unknown" } },
-  { name: "200 with an empty id", status: 200, body: { messages: [{ id: "" }] }, expected: { outcome: "unknown" } },
+  {
+    name: "200 with an error",
+    status: 200,
+    body: error(131000),
+    expected: { outcome: "rejected", retryable: true },
+  },
+  {
+    name: "200 without an id",
+    status: 200,
+    body: { messages: [{}] },
+    expected: { outcome: "unknown" },
+  },
+  {
+    name: "200 with an empty id",
+    status: 200,
+    body: { messages: [{ id: "" }] },
+    expected: { outcome: "unknown" },
+  },
   {
     name: "200 with a number for an id",
     status: 200,
     body: { messages: [{ id: 7 }] },
     expected: { outcome: "unknown" },
   },
-  { name: "200 with no messages", status: 200, body: { messages: [] }, expected: { outcome: "unknown" } },
-  { name: "200 with an object", status: 200, body: {}, expected: { outcome: "unknown" } },
-  { name: "200 with a list", status: 200, body: [accepted], expected: { outcome: "unknown" } },
-  { name: "200 with text", status: 200, body: undefined, expected: { outcome: "unknown" } },
+  {
+    name: "200 with no messages",
+    status: 200,
+    body: { messages: [] },
+    expected: { outcome: "unknown" },
+  },
+  {
+    name: "200 with an object",
+    status: 200,
+    body: {},
+    expected: { outcome: "unknown" },
+  },
+  {
+    name: "200 with a list",
+    status: 200,
+    body: [accepted],
+    expected: { outcome: "unknown" },
+  },
+  {
+    name: "200 with text",
+    status: 200,
+    body: undefined,
+    expected: { outcome: "unknown" },
+  },
   {
     name: "301",
     status: 301,
     body: undefined,
-    expected: { outcome: "rejected", reason: "not-configured", backendDown: true },
+    expected: {
+      outcome: "rejected",
+      reason: "not-configured",
+      backendDown: true,
+    },
   },
-  { name: "307", status: 307, body: accepted, expected: { outcome: "rejected", reason: "not-configured" } },
-  { name: "400 without a code", status: 400, body: {}, expected: { outcome: "rejected", reason: "other" } },
+  {
+    name: "307",
+    status: 307,
+    body: accepted,
+    expected: { outcome: "rejected", reason: "not-configured" },
+  },
+  {
+    name: "400 without a code",
+    status: 400,
+    body: {},
+    expected: { outcome: "rejected", reason: "other" },
+  },
   {
     name: "400 with a text for a code",
     status: 400,
@@ -149,28 +232,67 @@ export const OUTCOMES: readonly OutcomeRow[] = [
     body: undefined,
     expected: { outcome: "rejected", reason: "auth", backendDown: true },
   },
-  { name: "403 without a code", status: 403, body: undefined, expected: { outcome: "rejected", reason: "auth" } },
+  {
+    name: "403 without a code",
+    status: 403,
+    body: undefined,
+    expected: { outcome: "rejected", reason: "auth" },
+  },
   {
     name: "404 without a code",
     status: 404,
     body: undefined,
-    expected: { outcome: "rejected", reason: "not-configured", retryable: false },
+    expected: {
+      outcome: "rejected",
+      reason: "not-configured",
+      retryable: false,
+    },
   },
-  { name: "408 without a code", status: 408, body: undefined, expected: { outcome: "unknown" } },
-  { name: "413 without a code", status: 413, body: undefined, expected: { outcome: "rejected", retryable: false } },
+  {
+    name: "408 without a code",
+    status: 408,
+    body: undefined,
+    expected: { outcome: "unknown" },
+  },
+  {
+    name: "413 without a code",
+    status: 413,
+    body: undefined,
+    expected: { outcome: "rejected", retryable: false },
+  },
   {
     name: "429 without a code",
     status: 429,
     body: undefined,
-    expected: { outcome: "rejected", reason: "rate-limited", retryable: true, retryAfterMs: 1_000 },
+    expected: {
+      outcome: "rejected",
+      reason: "rate-limited",
+      retryable: true,
+      retryAfterMs: 1_000,
+    },
   },
-  { name: "500 without a code", status: 500, body: undefined, expected: { outcome: "unknown" } },
-  { name: "502 without a code", status: 502, body: undefined, expected: { outcome: "unknown" } },
+  {
+    name: "500 without a code",
+    status: 500,
+    body: undefined,
+    expected: { outcome: "unknown" },
+  },
+  {
+    name: "502 without a code",
+    status: 502,
+    body: undefined,
+    expected: { outcome: "unknown" },
+  },
   {
     name: "503 without a code",
     status: 503,
     body: undefined,
     expected: { outcome: "rejected", reason: "unavailable", retryable: true },
   },
-  { name: "504 without a code", status: 504, body: undefined, expected: { outcome: "unknown" } },
+  {
+    name: "504 without a code",
+    status: 504,
+    body: undefined,
+    expected: { outcome: "unknown" },
+  },
 ];
