@@ -81,6 +81,15 @@ export const claimCases: readonly CaseDefinition[] = [
     equal(await scene.claimIds(), [second, first, third], "order");
   }),
 
+  define("claim() takes the end of a lease for when the message was due, however late anybody looks", async (scene) => {
+    const first = await scene.enqueue();
+    await scene.claimOne({ leaseMs: 1_000 });
+    const delayed = await scene.enqueue({ notBefore: scene.now + 1_050 });
+    await scene.pass(1_100);
+    const late = await scene.enqueue();
+    equal(await scene.claimIds(), [first, delayed, late], "order");
+  }, needsNotBefore),
+
   define("claim() withholds a message until notBefore, to the millisecond", async (scene) => {
     const later = await scene.enqueue({ notBefore: scene.now + 1_000 });
     const now = await scene.enqueue();

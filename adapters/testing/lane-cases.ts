@@ -126,6 +126,18 @@ export const laneCases: readonly CaseDefinition[] = [
     equal(await scene.claimIds(), [next], "next");
   }, needsExactLanes),
 
+  define("claim() gives the lowest sequence number of a lane, although another stood ready first", async (scene) => {
+    const [first = "", second = ""] = await scene.append("queue", [LANE, LANE]);
+    await scene.release(await scene.claimOne(), { delayMs: 1_000, holdLaneMs: 100 });
+    await scene.pass(500);
+    equal((await scene.store.stats(CHANNEL)).ready, 1, "the second stands ready, and nobody takes it");
+    await scene.pass(500);
+    const again = await scene.claim();
+    equal(idsOf(again), [first], "the first is due again");
+    await scene.ack(present(again[0], "first"));
+    equal(await scene.claimIds(), [second], "second");
+  }, needsExactLanes),
+
   define("claim() puts the message of a lane in line by when that message was due", async (scene) => {
     const laned = await scene.enqueue(LANE);
     await scene.pass(1);

@@ -71,10 +71,12 @@ export const logCases: readonly CaseDefinition[] = [
     equal(await scene.readIds({ readerId: "r9", recipientId: "r9" }), ids.filter((_, index) => index % 6 === 0), "r9");
   }),
 
-  define("readShared() leaves expired messages out", async (scene) => {
+  define("readShared() leaves out messages whose expiresAt has come", async (scene) => {
     const [brief = "", lasting = ""] = await scene.append("log", [{ expiresAt: scene.now + 100 }, {}]);
     equal(await scene.readIds({ readerId: "early" }), [brief, lasting], "before");
-    await scene.pass(101);
+    await scene.pass(99);
+    equal(await scene.readIds({ readerId: "soon" }), [brief, lasting], "just before");
+    await scene.pass(1);
     equal(await scene.readIds({ readerId: "late" }), [lasting], "after");
     equal(await scene.readIds({ readerId: "late", after: 0 }), [lasting], "after, from the beginning");
     equal((await scene.store.get(CHANNEL, brief))?.id, brief, "get has it");
@@ -181,6 +183,19 @@ export const logCases: readonly CaseDefinition[] = [
     const page = await scene.read();
     equal([idsOf(page.messages), page.gap], [[ids[2]], undefined], "read");
     equal((await scene.read({ after: 0 })).gap, undefined, "after 0");
+  }),
+
+  define("readShared() tells of the latest that was removed, whatever was removed later", async (scene) => {
+    await scene.append("both", [{}]);
+    await scene.append("log", [{}, {}]);
+    const seqs = await seqsOf(scene);
+    const held = await scene.claimOne();
+    equal(await scene.store.prune({ channel: CHANNEL, keepLatest: 0 }), 2, "all but what is claimed");
+    const gap = { fromSeq: 1, toSeq: present(seqs[2], "seq") };
+    equal((await scene.read({ after: 0 })).gap, gap, "first");
+    await scene.ack(held);
+    equal(await scene.store.prune({ channel: CHANNEL, keepLatest: 0 }), 1, "the rest");
+    equal((await scene.read({ after: 0 })).gap, gap, "then");
   }),
 
   define("set-cursor moves a reader, forward and back", async (scene) => {
