@@ -241,24 +241,19 @@ export class Reads {
   }
 }
 
+const PLAIN = "FROM posthorn_message WHERE channel = ?1 AND wake_at";
+const TURN = "FROM posthorn_turn WHERE channel = ?1";
+const WAKING = `${TURN} AND place IN (${PLACE.busy}, ${PLACE.held}, ${PLACE.timed})`;
+
 /**
  * Messages in the queue, those of them that cannot be claimed yet for their own sake, and those of these that a worker
  * holds. The first are counted in indexes alone.
  */
-const COUNTS = `SELECT sum(queued) AS queued, sum(waiting) AS waiting, sum(claimed) AS claimed FROM (
-  SELECT count(*) AS queued, 0 AS waiting, 0 AS claimed
-  FROM posthorn_message WHERE channel = ?1 AND wake_at IS NOT NULL
-  UNION ALL
-  SELECT 0, count(*), count(lease_until) FROM posthorn_message WHERE channel = ?1 AND wake_at > ?2
-  UNION ALL
-  SELECT count(*), 0, 0 FROM posthorn_turn WHERE channel = ?1
-  UNION ALL
-  SELECT 0, count(*), 0 FROM posthorn_turn
-  WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NULL AND wake_at > ?2
-  UNION ALL
-  SELECT 0, count(*), 0 FROM posthorn_turn
-  WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NOT NULL AND wake_at > ?2
-  UNION ALL
-  SELECT 0, coalesce(sum(max(wake_at, coalesce(due_at, 0)) > ?2), 0),
-    coalesce(sum(place = ${PLACE.busy} AND wake_at > ?2), 0)
-  FROM posthorn_turn WHERE channel = ?1 AND place IN (${PLACE.busy}, ${PLACE.held}, ${PLACE.timed}))`;
+const COUNTS = `SELECT
+  (SELECT count(*) ${PLAIN} IS NOT NULL) + (SELECT count(*) ${TURN}) AS queued,
+  (SELECT count(*) ${PLAIN} > ?2)
+    + (SELECT count(*) ${TURN} AND place = ${PLACE.open} AND recipient IS NULL AND wake_at > ?2)
+    + (SELECT count(*) ${TURN} AND place = ${PLACE.open} AND recipient IS NOT NULL AND wake_at > ?2)
+    + (SELECT count(*) ${WAKING} AND max(wake_at, coalesce(due_at, 0)) > ?2) AS waiting,
+  (SELECT count(lease_until) ${PLAIN} > ?2)
+    + (SELECT count(*) ${WAKING} AND place = ${PLACE.busy} AND wake_at > ?2) AS claimed`;

@@ -79,20 +79,20 @@ export class SqlEngine {
   }
 
   /**
-   * Runs several steps in one transaction.
+   * Runs steps in one transaction.
    *
-   * @param steps What throws in one of them undoes all.
-   * @returns The names of the channels that changed.
+   * @param steps The steps. What is thrown in them undoes all.
+   * @returns What they give, and the names of the channels whose messages changed.
    */
-  transaction(steps: () => void): Iterable<string> {
+  transaction<Result>(steps: () => Result): { readonly result: Result; readonly touched: Iterable<string> } {
     try {
       return this.#driver.transaction(() => {
-        steps();
+        const result = steps();
         const { now } = this.moment();
         this.#channels.flush();
         this.retention.purge(now, this.#messages.takeRemembered());
         this.#time.note(now);
-        return this.#channels.touched;
+        return { result, touched: this.#channels.touched };
       });
     } catch (error) {
       this.#time.forgetNote();

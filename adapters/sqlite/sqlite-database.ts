@@ -4,6 +4,7 @@
  * @module
  */
 import { StoreError } from "../../core/mod.ts";
+import { reasonOf } from "../sql/store-failure.ts";
 
 /** A statement, in the slice that is used of it. */
 export interface SqliteStatementLike {
@@ -70,11 +71,6 @@ export function isBusy(error: unknown): boolean {
   const number: unknown = Reflect.get(error, "errcode") ?? Reflect.get(error, "errno");
   // The low byte is the error, the rest says more of it. 5 is SQLITE_BUSY, 6 SQLITE_LOCKED (sqlite.org/rescode.html).
   return typeof number === "number" && ((number & 0xff) === 5 || (number & 0xff) === 6);
-}
-
-/** What an error says. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function isOwnedDatabase(value: unknown): value is OwnedDatabase {

@@ -17,7 +17,8 @@ import {
 import { Listeners, writeToConsole } from "../sql/listeners.ts";
 import { SqlEngine } from "../sql/sql-engine.ts";
 import { SqlMessageStore, type SqlMessageStoreParts } from "../sql/sql-message-store.ts";
-import { isDatabase, openDatabase, type OwnedDatabase, reasonOf, type SqliteDatabaseLike } from "./sqlite-database.ts";
+import { reasonOf } from "../sql/store-failure.ts";
+import { isDatabase, openDatabase, type OwnedDatabase, type SqliteDatabaseLike } from "./sqlite-database.ts";
 import { SqliteDriver } from "./sqlite-driver.ts";
 import { TurnScheduler } from "./turn-scheduler.ts";
 

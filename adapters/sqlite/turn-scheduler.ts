@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { type Clock, PosthornError, StoreError } from "../../core/mod.ts";
+import { type Clock, StoreError } from "../../core/mod.ts";
 import type { Listeners } from "../sql/listeners.ts";
 import type { SqlEngine } from "../sql/sql-engine.ts";
 import type { SqlScheduler } from "../sql/sql-message-store.ts";
-import { isBusy, reasonOf } from "./sqlite-database.ts";
+import { asStoreFailure } from "../sql/store-failure.ts";
+import { isBusy } from "./sqlite-database.ts";
 
 /** So many steps share a transaction at most: others want to write too. */
 const STEPS_AT_ONCE = 2_000;
@@ -87,7 +88,7 @@ export class TurnScheduler implements SqlScheduler {
       if (!this.#isScheduled) return Promise.resolve(step());
     } catch (error) {
       // Busy: another process recovers the log, or closes the database as its last user. Then wait as a writer does.
-      if (!isBusy(error)) return Promise.reject(describe(action, error));
+      if (!isBusy(error)) return Promise.reject(asStoreFailure(action, error));
     }
     return new Promise((resolve, reject) => {
       let result: Result;
@@ -152,7 +153,7 @@ export class TurnScheduler implements SqlScheduler {
       if (error === undefined) return;
       if (!isBusy(error) && group.length > 1) break;
       if (!isBusy(error) || timers.monotonic() >= deadline) {
-        for (const job of group) job.reject(describe(job.action, error));
+        for (const job of group) job.reject(asStoreFailure(job.action, error, isBusy(error)));
         return;
       }
       // Of a random length, or processes that wait alike would meet again.
@@ -167,9 +168,10 @@ export class TurnScheduler implements SqlScheduler {
     let changed: Iterable<string> = [];
     try {
       if (!group.every(({ runIdle }) => runIdle())) {
-        changed = this.#options.engine.transaction(() => {
+        const { touched } = this.#options.engine.transaction(() => {
           for (const { run } of group) run();
         });
+        changed = touched;
       }
     } catch (error) {
       return error ?? new StoreError("Cannot run transaction: something threw nothing");
@@ -203,14 +205,4 @@ export class TurnScheduler implements SqlScheduler {
       return true;
     }
   }
-}
-
-/** An error of the database as one of the family. */
-function describe(action: string, error: unknown): PosthornError {
-  if (error instanceof PosthornError) return error;
-  if (isBusy(error)) {
-    const message = `Cannot ${action}: the database was locked by another process for too long`;
-    return new StoreError(message, { cause: error, retryable: true });
-  }
-  return new StoreError(`Cannot ${action}: ${reasonOf(error)}`, { cause: error });
 }

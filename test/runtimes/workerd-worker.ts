@@ -1,16 +1,18 @@
 // Serves the tests of one bundled file: GET gives their names, POST /?test=<index> runs one of them, and
 // POST /?finish runs what is left of afterAll. A request per test keeps the I/O of one away from the next.
 import type { RegisteredTest } from "../support/registry.ts";
+import { bindings } from "../support/workerd-bindings.ts";
 
 /** The entry of the worker. */
 export interface TestWorker {
-  fetch(request: Request): Promise<Response>;
+  fetch(request: Request, environment: Readonly<Record<string, unknown>>): Promise<Response>;
 }
 
 /** Creates the worker over what the file registered. */
 export function createTestWorker(tests: readonly RegisteredTest[], finish: () => Promise<void>): TestWorker {
   return {
-    async fetch(request) {
+    async fetch(request, environment) {
+      Object.assign(bindings, environment);
       if (request.method === "GET") {
         return Response.json(tests.map(({ name, skipped }) => ({ name, skipped })));
       }
