@@ -185,9 +185,21 @@ export class Application {
    * @throws {ConfigError} If the configuration cannot be used, with everything that is wrong.
    */
   static async create(config: ApplicationConfig, options: ApplicationOptions = {}): Promise<Application> {
-    const application = new Application(config, options);
+    const application = Application.build(config, options);
     await application.start();
     return application;
+  }
+
+  /**
+   * Builds an application and starts nothing: to ask it what it would do ({@link Application.explain}), or to start it
+   * later.
+   *
+   * @param config The configuration.
+   * @param options The kinds of backend, the store, the surroundings.
+   * @throws {ConfigError} If the configuration cannot be used, with everything that is wrong.
+   */
+  static build(config: ApplicationConfig, options: ApplicationOptions = {}): Application {
+    return new Application(config, options);
   }
 
   #createBackends(
@@ -440,6 +452,7 @@ const COMMON_KEYS: ReadonlySet<string> = new Set([
   "retry",
   "rate",
   "on_unknown",
+  "hold_for",
   "allow_recipients",
   "lane_hold",
   "send_timeout",

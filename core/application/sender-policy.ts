@@ -13,7 +13,7 @@ import type { OutboxConfig } from "./application-config.ts";
 const UNKNOWN_POLICIES: readonly UnknownPolicy[] = ["retry", "hold", "fallback"];
 
 /**
- * Reads what every backend may set: `min_severity`, `retry`, `rate`, `on_unknown`, and in the place of the outbox's
+ * Reads what every backend may set: `min_severity`, `retry`, `rate`, `on_unknown`, `hold_for`, and in the place of the outbox's
  * `concurrency`, `lane_hold` and `send_timeout`.
  *
  * @param config The backend's configuration.
@@ -33,12 +33,14 @@ export function senderPolicyFrom(
   const concurrency = numberOf(config["concurrency"], `${path}.concurrency`) ?? outbox.concurrency;
   const laneHold = numberOf(config["lane_hold"], `${path}.lane_hold`) ?? outbox.lane_hold;
   const sendTimeout = numberOf(config["send_timeout"], `${path}.send_timeout`) ?? outbox.send_timeout;
+  const holdFor = numberOf(config["hold_for"], `${path}.hold_for`);
   const policy: SenderPolicy = {
     ...(onUnknown === undefined ? {} : { onUnknown }),
     ...(retry === undefined ? {} : { retry }),
     ...(pacing === undefined ? {} : { pacing }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(laneHold === undefined ? {} : { laneHoldMs: laneHold * 1_000 }),
+    ...(holdFor === undefined ? {} : { holdMs: holdFor * 1_000 }),
     ...(sendTimeout === undefined ? {} : { sendTimeoutMs: sendTimeout * 1_000 }),
   };
   return minSeverity === undefined ? { policy } : { policy, minSeverity };
