@@ -69,9 +69,12 @@ export * from "./message/receipt.ts";
 // Channels
 export { BaseChannel, type BaseChannelOptions } from "./channels/base-channel.ts";
 export { BroadcastChannel } from "./channels/broadcast-channel.ts";
-export { ChannelCore, channelKey } from "./channels/channel-core.ts";
+export { ChannelContents, type TypedQueryPage } from "./channels/channel-contents.ts";
+export { ChannelCore, type LogPlace } from "./channels/channel-core.ts";
+export { channelKey, ChannelLifecycle } from "./channels/channel-lifecycle.ts";
 export * from "./channels/channel-options.ts";
 export { type DeadLetter, type DeadLetterInfo } from "./channels/dead-letter.ts";
+export { DeadLetterBox, type DeadLetterPage } from "./channels/dead-letter-box.ts";
 export * from "./channels/discovery-channel.ts";
 export { MailboxChannel } from "./channels/mailbox-channel.ts";
 export { PassthroughChannel, type PassthroughChannelOptions } from "./channels/passthrough-channel.ts";

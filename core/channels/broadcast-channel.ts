@@ -30,6 +30,8 @@ export class BroadcastChannel<T = JsonValue> extends PassthroughChannel<T> {
   override readonly kind = "broadcast";
 
   /**
+   * Makes a broadcast channel.
+   *
    * @param options Its id, and what differs from the defaults.
    * @throws {ValidationError} If an option is of the wrong kind.
    */

@@ -58,7 +58,7 @@ export interface ChannelOptions<T = JsonValue> {
 export interface WriteOptions {
   /** The data is a whole message ({@link ChannelMessage}): it is stored as it is, without conversion. @default `false` */
   readonly direct?: boolean;
-  /** The message's id. A second message with it is the same message and is not stored again. @default a UUIDv7 */
+  /** The message's id. While it is stored, a second message with it is the same message and is not stored again. @default a UUIDv7 */
   readonly id?: string;
   /** Whom it is for; absent means everybody. */
   readonly recipientId?: string;
@@ -78,7 +78,10 @@ export interface WriteOptions {
   readonly externalId?: string;
   /** W3C Trace Context. */
   readonly traceparent?: string;
-  /** How long the id is remembered after the message is gone, so that a late repeat is still seen as one. @default `0` */
+  /**
+   * How long from now the id is remembered though the message be gone, so that a late repeat is still seen as one. Only
+   * writes that give it look at what is remembered: a repeat has to give it too. @default `0`
+   */
   readonly dedupeForMs?: number;
 }
 
@@ -117,6 +120,14 @@ export interface ReadPage<T> {
 
 /** What acknowledge, nack and extend take: the messages as claimed, or bare ids. */
 export type ClaimReference<T> = ClaimedMessage<T> | string;
+
+/** How claims are given back. */
+export interface NackOptions {
+  /** How long the messages stay invisible. @default `0` */
+  readonly delayMs?: number;
+  /** Why, for the attempt history: no secrets, and the first 1,000 characters are kept. */
+  readonly detail?: string;
+}
 
 /** What became of one of them. */
 export interface ClaimResult {

@@ -8,6 +8,8 @@ import type { Gap, MessageStore } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { WakeGate } from "../support/wake-gate.ts";
 import type { ReadPage, StreamOptions } from "./channel-options.ts";
+import { GapMemory } from "./gap-memory.ts";
+import { pollIntervalOf } from "./polling.ts";
 
 /** What a stream is made of. */
 export interface ChannelStreamSource<T> {
@@ -21,84 +23,104 @@ export interface ChannelStreamSource<T> {
   readonly readerId: string;
   /** What the caller asked for. */
   readonly options: StreamOptions;
-  /** Reads behind a place, or behind the reader's own. */
-  readonly read: (after: number | undefined, limit: number) => Promise<ReadPage<T>>;
+  /** Reads behind a place, or behind the reader's own, and moves nothing. */
+  readonly peek: (after: number | undefined, limit: number) => Promise<ReadPage<T>>;
   /** Where a gap goes when the caller gave no `onGap`. */
   readonly onGap: (gap: Gap) => void;
+  /** Hears what goes wrong when nobody reads any more. */
+  readonly onError: (error: unknown) => void;
+  /** Called once it has ended. */
+  readonly onEnd: () => void;
+}
+
+/** A stream, and what ends it from the side of the channel. */
+export interface ChannelStream<T> {
+  /** The stream. */
+  readonly readable: ReadableStream<StoredMessage<T>>;
+  /** Ends it after what was taken: whoever reads gets the end. */
+  end(): Promise<void>;
 }
 
 /**
- * Makes the stream. With `after` the reader's own place is left alone; without it the place moves page by page, as each
- * page is handed over: a message that was read ahead and not taken is read again next time.
+ * Makes the stream. With `after` the reader's own place is left alone; without it the place moves page by page, as pages
+ * are taken, and once more when the stream ends: a message that was read ahead and not taken is read again next time.
  */
-export function channelStream<T>(source: ChannelStreamSource<T>): ReadableStream<StoredMessage<T>> {
+export function channelStream<T>(source: ChannelStreamSource<T>): ChannelStream<T> {
   const { store, key, readerId, options, clock } = source;
-  const { signal, highWaterMark = 100 } = options;
+  const { signal, highWaterMark = 100, onGap = source.onGap } = options;
   const gate = new WakeGate();
-  const ended = new AbortController();
-  const unwatch = store.watch(key, () => gate.wake());
+  const gaps = new GapMemory();
+  let hasEnded = false;
+  let isCancelled = false;
   let position = options.after;
   let page: readonly StoredMessage<T>[] = [];
   let taken = 0;
-  let started = false;
+  /** What was taken up to here, and what of it the store knows. */
+  let takenTo = 0;
+  let rememberedTo = 0;
+
+  const unwatch = store.watch(key, () => gate.wake());
+
+  /** Tells the store how far the reader came. */
+  async function remember(): Promise<void> {
+    if (options.after !== undefined || takenTo <= rememberedTo) return;
+    rememberedTo = takenTo;
+    await store.commit([{ type: "set-cursor", channel: key, readerId, seq: takenTo }]);
+  }
 
   async function fill(): Promise<void> {
-    const read = await source.read(position, Math.max(1, highWaterMark));
-    if (read.gap !== undefined) (options.onGap ?? source.onGap)(read.gap);
-    position = read.cursor;
+    await remember();
+    const read = await source.peek(position, highWaterMark);
+    const gap = gaps.news(read.gap);
+    if (gap !== undefined) onGap(gap);
     page = read.messages;
     taken = 0;
+    // Not before there was something: a reader without a place has no gap, one that names a place has.
+    if (page.length > 0) position = read.cursor;
   }
 
-  /** The first page starts at the reader's durable place without moving it: only what is taken moves it. */
-  async function begin(): Promise<void> {
-    started = true;
-    if (position !== undefined) return;
-    const place = await store.readShared({ channel: key, readerId, limit: 1, advance: false });
-    const [first] = place.messages;
-    position = first === undefined ? place.cursor : first.seq - 1;
-    if (place.gap !== undefined) (options.onGap ?? source.onGap)(place.gap);
-  }
-
-  async function remember(seq: number): Promise<void> {
-    if (options.after === undefined) await store.commit([{ type: "set-cursor", channel: key, readerId, seq }]);
-  }
-
-  function end(): void {
+  async function end(): Promise<void> {
+    if (hasEnded) return;
+    hasEnded = true;
     unwatch();
-    ended.abort();
-    signal?.removeEventListener("abort", end);
+    signal?.removeEventListener("abort", onAbort);
+    gate.wake();
+    source.onEnd();
+    await remember();
   }
 
-  return new ReadableStream<StoredMessage<T>>({
-    start(): void {
-      if (signal?.aborted === true) end();
-      else signal?.addEventListener("abort", end, { once: true });
-    },
+  function onAbort(): void {
+    end().catch(source.onError);
+  }
+
+  const readable = new ReadableStream<StoredMessage<T>>({
     async pull(controller): Promise<void> {
       try {
-        if (!started) await begin();
-        while (!ended.signal.aborted) {
+        while (!hasEnded && signal?.aborted !== true) {
           const next = page[taken];
           if (next !== undefined) {
             taken++;
-            if (taken === page.length) await remember(next.seq);
+            takenTo = next.seq;
             controller.enqueue(next);
             return;
           }
           await fill();
-          if (page.length === 0) await gate.wait(clock, undefined, ended.signal);
+          if (page.length === 0 && !hasEnded) await gate.wait(clock, pollIntervalOf(store));
         }
-        controller.close();
+        if (!isCancelled) controller.close();
       } catch (error) {
-        end();
+        await end().catch(source.onError);
         throw error;
       }
     },
     cancel(): Promise<void> {
-      const last = page[taken - 1];
-      end();
-      return last === undefined ? Promise.resolve() : remember(last.seq);
+      isCancelled = true;
+      return end();
     },
   }, { highWaterMark: 0 });
+
+  // Not at once: the caller does not have the stream yet.
+  if (signal?.aborted === true) queueMicrotask(onAbort);
+  else signal?.addEventListener("abort", onAbort, { once: true });
+  return { readable, end };
 }

@@ -28,9 +28,28 @@ export interface DeadLetter<T = JsonValue> extends StoredMessage<T> {
   readonly dead: DeadLetterInfo;
 }
 
-/** The key of the channel that keeps the dead letters of another. */
+/** Why a message is given up. */
+export interface BurialInfo {
+  /** Why, as a stable word. */
+  readonly reason: string;
+  /** What a person should know, at most 1,000 characters of it. */
+  readonly detail?: string;
+  /** When, in milliseconds since 1970. */
+  readonly at: number;
+  /**
+   * How the present delivery ended, as a stable word for the history; `null` when there was none to speak of: the message
+   * was given up before anybody worked on it. @default `reason`
+   */
+  readonly failure?: string | null;
+}
+
+/**
+ * The key of the channel that keeps the dead letters of another. No channel id has a slash, so it is nobody else's.
+ *
+ * @param key The key of the queue.
+ */
 export function deadLetterKey(key: string): string {
-  return `${key}.dead`;
+  return `${key}/dead`;
 }
 
 /** The envelope of a message without what the store added. */
@@ -42,32 +61,24 @@ export function envelopeOf(message: StoredMessage | ClaimedMessage): MessageEnve
 }
 
 /**
- * The append that keeps a claimed message among the dead letters. Commit it together with the acknowledgement.
+ * The append that keeps a claimed message among the dead letters. Commit it together with the acknowledgement. Where
+ * the same id may be there from an earlier life, use {@link burialOperations}.
  *
  * @param channel The key of the queue it comes from.
  * @param message The message.
  * @param info Why; the failure of the present delivery is added to the history.
  */
-export function deadLetterOperation(
-  channel: string,
-  message: ClaimedMessage,
-  info: Omit<DeadLetterInfo, "failures"> & { readonly workerId?: string },
-): StoreOperation {
-  const { reason, detail, at } = info;
-  const last: AttemptFailure = {
-    attempt: message.lease.attempt,
-    at,
-    workerId: message.lease.workerId,
-    reason,
-    ...(detail === undefined ? {} : { detail: detail.slice(0, 1_000) }),
-  };
-  const envelope = envelopeOf(message);
-  const { notBefore: _notBefore, expiresAt, ...kept } = envelope;
+export function deadLetterOperation(channel: string, message: ClaimedMessage, info: BurialInfo): StoreOperation {
+  const { reason, at, failure = reason } = info;
+  const said = info.detail === undefined ? {} : { detail: info.detail.slice(0, 1_000) };
+  const { attempt, workerId } = message.lease;
+  const last: readonly AttemptFailure[] = failure === null ? [] : [{ attempt, at, workerId, reason: failure, ...said }];
+  const { notBefore: _notBefore, expiresAt, ...kept } = envelopeOf(message);
   const dead = {
     reason,
-    ...(detail === undefined ? {} : { detail: detail.slice(0, 1_000) }),
+    ...said,
     at,
-    failures: [...message.failures, last].map((failure): JsonObject => ({ ...failure })),
+    failures: [...message.failures, ...last].map((each): JsonObject => ({ ...each })),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
   return {
@@ -76,6 +87,26 @@ export function deadLetterOperation(
     message: { ...kept, metadata: { ...kept.metadata, [DEAD]: dead } },
     mode: "log",
   };
+}
+
+/**
+ * What keeps a claimed message among the dead letters, in the place of a dead letter of the same id from an earlier
+ * life: that one would make the append a duplicate, and the message would be gone. Commit it together with the
+ * acknowledgement.
+ *
+ * @param channel The key of the queue it comes from.
+ * @param message The message.
+ * @param info Why.
+ */
+export function burialOperations(
+  channel: string,
+  message: ClaimedMessage,
+  info: BurialInfo,
+): readonly StoreOperation[] {
+  return [
+    { type: "remove", channel: deadLetterKey(channel), id: message.id },
+    deadLetterOperation(channel, message, info),
+  ];
 }
 
 /** Reads a stored dead letter. */
@@ -102,5 +133,6 @@ function withoutDead(metadata: JsonObject): JsonObject {
 }
 
 function isDeadLetterInfo(value: unknown): value is DeadLetterInfo {
-  return typeof value === "object" && value !== null && "reason" in value && "failures" in value && "at" in value;
+  return typeof value === "object" && value !== null && "reason" in value && "at" in value && "failures" in value &&
+    Array.isArray(value.failures);
 }

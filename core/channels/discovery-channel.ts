@@ -3,36 +3,31 @@
  *
  * @module
  */
-import { kindOf, ValidationError } from "../errors.ts";
-import { cloneJson, type JsonObject, type JsonValue } from "../message/json.ts";
-import { assertDurationMs, assertId, assertText } from "../support/assert.ts";
-import type { TimerHandle } from "../support/clock.ts";
+import type { JsonValue } from "../message/json.ts";
+import type { OperationResult, SetStateOperation, StateEntry } from "../store/message-store.ts";
+import { assertId, assertText } from "../support/assert.ts";
+import { type Announcement, SelfRenewal } from "./announcements.ts";
+import { assertFiniteMs, assertOptions, checkLimit } from "./channel-input.ts";
+import { checkVisibility } from "./channel-lifecycle.ts";
 import type { ChannelInfo, ChannelOptions, Visibility } from "./channel-options.ts";
 import { PassthroughChannel } from "./passthrough-channel.ts";
+import {
+  channelOf,
+  checkRegistration,
+  type Registered,
+  type RegistrationKind,
+  type SystemDescriptor,
+  systemOf,
+} from "./registration.ts";
+
+export type { Announcement } from "./announcements.ts";
+export type { Registered, SystemDescriptor } from "./registration.ts";
 
 /** What a registry is made from. */
 export interface DiscoveryChannelOptions extends ChannelOptions<RegistryEvent> {
   /** How long a registration lasts unless it is repeated. @default `3_600_000` */
   readonly registrationTtlMs?: number;
 }
-
-/** What a system says of itself: an id, what it can do, who may find it, and anything else. */
-export interface SystemDescriptor {
-  /** Its id. */
-  readonly id: string;
-  /** What it can do. */
-  readonly capabilities?: readonly string[];
-  /** Who may find it. @default `"public"` */
-  readonly visibility?: Visibility;
-  /** Anything else: JSON. */
-  readonly [key: string]: JsonValue | undefined;
-}
-
-/** A registration with its end. */
-export type Registered<D> = D & {
-  /** When it ends unless it is repeated, in milliseconds since 1970. */
-  readonly expiresAt: number;
-};
 
 /** What the registry's own log carries, for those who subscribe to it. */
 export interface RegistryEvent {
@@ -42,6 +37,7 @@ export interface RegistryEvent {
   readonly kind: "channel" | "system";
   /** Its id. */
   readonly id: string;
+  /** Nothing else so far. */
   readonly [key: string]: JsonValue;
 }
 
@@ -51,17 +47,24 @@ export interface FindOptions {
   readonly visibility?: Visibility;
   /** What it can do. */
   readonly capability?: string;
-  /** How many at most. @default `1_000` */
+  /** How many at most, 1 to 10,000. @default `1_000` */
   readonly limit?: number;
 }
 
-/** A registration that refreshes itself while its owner lives. */
-export interface Announcement {
-  /** Ends it and takes the registration back. */
-  withdraw(): Promise<void>;
+/** How something is announced. */
+export interface AnnounceOptions {
+  /** Withdraws it. */
+  readonly signal?: AbortSignal;
 }
 
-type Kind = "channel" | "system";
+/** A registration this object keeps alive. */
+interface Own {
+  readonly renewal: SelfRenewal;
+  /** What it renews. */
+  registration: { readonly value: JsonValue };
+  /** The version of the state it wrote last. */
+  version: number;
+}
 
 /**
  * A service registry: systems and channels register, find each other by visibility and capability, and vanish when they
@@ -86,15 +89,17 @@ export class DiscoveryChannel extends PassthroughChannel<RegistryEvent> {
   override readonly kind = "discovery";
   /** How long a registration lasts. */
   readonly registrationTtlMs: number;
-  readonly #announcements = new Set<Announcement>();
+  readonly #own = new Map<string, Own>();
 
   /**
+   * Makes a discovery channel.
+   *
    * @param options Its id, and what differs from the defaults.
    * @throws {ValidationError} If an option is of the wrong kind.
    */
   constructor(options: DiscoveryChannelOptions) {
     super({ ...options, claims: false });
-    this.registrationTtlMs = assertDurationMs(options.registrationTtlMs ?? 3_600_000, "registrationTtlMs", 1);
+    this.registrationTtlMs = assertFiniteMs(options.registrationTtlMs ?? 3_600_000, "registrationTtlMs", 1);
   }
 
   /** Registers a channel, or renews its registration. */
@@ -107,14 +112,14 @@ export class DiscoveryChannel extends PassthroughChannel<RegistryEvent> {
     await this.#register("system", descriptor);
   }
 
-  /** Registers a channel and keeps it registered. */
-  announceChannel(info: ChannelInfo, options: { readonly signal?: AbortSignal } = {}): Promise<Announcement> {
-    return this.#announceForLife("channel", info, options.signal);
+  /** Registers a channel and keeps it registered. A later `registerChannel` of the same id changes what is kept. */
+  announceChannel(info: ChannelInfo, options: AnnounceOptions = {}): Promise<Announcement> {
+    return this.#announceForLife("channel", info, options);
   }
 
-  /** Registers a system and keeps it registered. */
-  announceSystem(descriptor: SystemDescriptor, options: { readonly signal?: AbortSignal } = {}): Promise<Announcement> {
-    return this.#announceForLife("system", descriptor, options.signal);
+  /** Registers a system and keeps it registered. A later `registerSystem` of the same id changes what is kept. */
+  announceSystem(descriptor: SystemDescriptor, options: AnnounceOptions = {}): Promise<Announcement> {
+    return this.#announceForLife("system", descriptor, options);
   }
 
   /** Takes a channel's registration back. @returns Whether there was one. */
@@ -129,131 +134,145 @@ export class DiscoveryChannel extends PassthroughChannel<RegistryEvent> {
 
   /** One channel's registration. */
   async getChannel(id: string): Promise<Registered<ChannelInfo> | undefined> {
-    return await this.#get("channel", id) as Registered<ChannelInfo> | undefined;
+    const entry = await this.#get("channel", id);
+    return entry === undefined ? undefined : channelOf(entry);
   }
 
   /** One system's registration. */
   async getSystem(id: string): Promise<Registered<SystemDescriptor> | undefined> {
-    return await this.#get("system", id) as Registered<SystemDescriptor> | undefined;
+    const entry = await this.#get("system", id);
+    return entry === undefined ? undefined : systemOf(entry);
   }
 
   /** The registered channels that fit, by id. */
-  async findChannels(options: FindOptions = {}): Promise<readonly Registered<ChannelInfo>[]> {
-    return await this.#find("channel", options) as unknown as readonly Registered<ChannelInfo>[];
+  findChannels(options: FindOptions = {}): Promise<readonly Registered<ChannelInfo>[]> {
+    return this.#find("channel", options, channelOf);
   }
 
   /** The registered systems that fit, by id. */
-  async findSystems(options: FindOptions = {}): Promise<readonly Registered<SystemDescriptor>[]> {
-    return await this.#find("system", options) as readonly Registered<SystemDescriptor>[];
+  findSystems(options: FindOptions = {}): Promise<readonly Registered<SystemDescriptor>[]> {
+    return this.#find("system", options, systemOf);
   }
 
-  /** Withdraws what announces itself through this object, and stops. */
-  override async stop(): Promise<void> {
-    await Promise.all([...this.#announcements].map((announcement) => announcement.withdraw()));
-    await super.stop();
+  /** Withdraws what announces itself through this object. */
+  protected override async windDown(): Promise<void> {
+    await Promise.all([...this.#own.values()].map(({ renewal }) => renewal.withdraw()));
+    await super.windDown();
   }
 
-  #stateKey(kind: Kind, id: string): string {
+  #stateKey(kind: RegistrationKind, id: string): string {
     return `discovery/${this.key}/${kind}/${id}`;
   }
 
-  async #register(kind: Kind, descriptor: ChannelInfo | SystemDescriptor): Promise<void> {
-    this.assertRunning("register in");
-    if (typeof descriptor !== "object" || descriptor === null) {
-      throw new ValidationError(kind, `Cannot register as the ${kind} must be an object, not ${kindOf(descriptor)}`);
-    }
-    const id = assertId(descriptor.id, `${kind}.id`);
-    for (const [index, word] of checkCapabilities(descriptor.capabilities, kind).entries()) {
-      assertText(word, `${kind}.capabilities[${index}]`);
-    }
-    const value = cloneJson({ visibility: "public", ...descriptor }, kind);
+  async #register(kind: RegistrationKind, descriptor: ChannelInfo | SystemDescriptor): Promise<number> {
+    this.assertWritable();
+    const { id, value } = checkRegistration(kind, descriptor);
     const key = this.#stateKey(kind, id);
-    const renewed = await this.store.getState(key) !== undefined;
-    await this.store.commit([{ type: "set-state", key, value, ttlMs: this.registrationTtlMs }]);
-    if (!renewed) await this.write(this.id, { type: "registered", kind, id });
+    const isNew = await this.store.getState(key) === undefined;
+    const result = await this.#commit({ type: "set-state", key, value, ttlMs: this.registrationTtlMs });
+    const version = result.version ?? 0;
+    const own = this.#own.get(key);
+    if (own !== undefined) Object.assign(own, { registration: { value }, version });
+    if (isNew) await this.write(this.id, { type: "registered", kind, id });
+    return version;
   }
 
-  async #deregister(kind: Kind, id: string): Promise<boolean> {
-    this.assertRunning("deregister from");
-    const { results } = await this.store.commit([{
-      type: "delete-state",
-      key: this.#stateKey(kind, assertId(id, "id")),
-    }]);
-    const removed = results[0]?.status === "done";
-    if (removed) await this.write(this.id, { type: "deregistered", kind, id });
-    return removed;
+  async #deregister(kind: RegistrationKind, id: string, expectedVersion?: number): Promise<boolean> {
+    this.assertWritable();
+    const key = this.#stateKey(kind, assertId(id, "id"));
+    const { results } = await this.store.commit([
+      { type: "delete-state", key, ...(expectedVersion === undefined ? {} : { expectedVersion }) },
+    ]);
+    const own = expectedVersion === undefined ? this.#own.get(key) : undefined;
+    if (own !== undefined) {
+      // Whoever takes it back by hand does not want it back at the next renewal.
+      this.#own.delete(key);
+      await own.renewal.giveWay();
+    }
+    const isGone = results[0]?.status === "done";
+    if (isGone) await this.write(this.id, { type: "deregistered", kind, id });
+    return isGone;
   }
 
   async #announceForLife(
-    kind: Kind,
+    kind: RegistrationKind,
     descriptor: ChannelInfo | SystemDescriptor,
-    signal: AbortSignal | undefined,
+    options: AnnounceOptions,
   ): Promise<Announcement> {
-    signal?.throwIfAborted();
-    await this.#register(kind, descriptor);
-    let timer: TimerHandle;
-    let renewal: Promise<void> = Promise.resolve();
-    let withdrawn: Promise<void> | undefined;
-    const renew = (): void => {
-      timer = this.clock.setTimer(this.registrationTtlMs / 3, () => {
-        renewal = this.#register(kind, descriptor).catch((error: unknown) => this.onError(error));
-        if (withdrawn === undefined) renew();
-      });
-    };
-    const onAbort = (): void => void announcement.withdraw().catch((error: unknown) => this.onError(error));
-    const announcement: Announcement = {
-      withdraw: (): Promise<void> =>
-        withdrawn ??= (async () => {
-          timer.cancel();
-          signal?.removeEventListener("abort", onAbort);
-          this.#announcements.delete(announcement);
-          await renewal;
-          await this.#deregister(kind, descriptor.id);
-        })(),
-    };
-    renew();
-    this.#announcements.add(announcement);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    return announcement;
+    this.assertOpen("announce in");
+    assertOptions(options);
+    options.signal?.throwIfAborted();
+    const { id, value } = checkRegistration(kind, descriptor);
+    const key = this.#stateKey(kind, id);
+    const version = await this.#register(kind, descriptor);
+    this.assertOpen("announce in");
+    const before = this.#own.get(key);
+    const renewal = new SelfRenewal({
+      clock: this.clock,
+      intervalMs: this.registrationTtlMs / 3,
+      renew: () => this.#renew(key),
+      takeBack: async () => {
+        const version = this.#own.get(key)?.version;
+        this.#own.delete(key);
+        await this.#deregister(kind, id, version);
+      },
+      onError: (error) => this.report(error),
+      signal: options.signal,
+    });
+    this.#own.set(key, { renewal, registration: { value }, version });
+    await before?.renewal.giveWay();
+    return renewal;
   }
 
-  async #get(kind: Kind, id: string): Promise<JsonObject | undefined> {
-    this.assertRunning("look into");
-    const entry = await this.store.getState(this.#stateKey(kind, assertId(id, "id")));
-    return entry === undefined ? undefined : registered(entry.value, entry.expiresAt);
+  /**
+   * Renews a registration. Where somebody else has registered the same id since, that one stands as long as it is there:
+   * of two owners, the one that ends takes only its own word back.
+   */
+  async #renew(key: string): Promise<void> {
+    const own = this.#own.get(key);
+    if (own === undefined) return;
+    const { value } = own.registration;
+    const operation: SetStateOperation = { type: "set-state", key, value, ttlMs: this.registrationTtlMs };
+    let result = await this.#commit({ ...operation, expectedVersion: own.version });
+    // It may have run out, while the machine slept, say: then it is put back where nobody else was quicker.
+    if (result.status === "conflict") result = await this.#commit({ ...operation, expectedVersion: 0 });
+    if (result.status === "done" && result.version !== undefined) own.version = result.version;
   }
 
-  async #find(kind: Kind, options: FindOptions): Promise<readonly JsonObject[]> {
+  async #commit(operation: SetStateOperation): Promise<OperationResult> {
+    const { results } = await this.store.commit([operation], { onConflict: "skip" });
+    return results[0] ?? { status: "not-found" };
+  }
+
+  async #get(kind: RegistrationKind, id: string): Promise<StateEntry | undefined> {
     this.assertRunning("look into");
-    const { visibility, capability, limit = 1_000 } = options;
-    const found: JsonObject[] = [];
+    return await this.store.getState(this.#stateKey(kind, assertId(id, "id")));
+  }
+
+  async #find<D extends { readonly visibility?: Visibility; readonly capabilities?: readonly string[] }>(
+    kind: RegistrationKind,
+    options: FindOptions,
+    read: (entry: StateEntry) => D,
+  ): Promise<readonly D[]> {
+    this.assertRunning("look into");
+    assertOptions(options);
+    const { visibility, capability } = options;
+    const limit = checkLimit(options.limit, 1_000);
+    if (visibility !== undefined) checkVisibility(visibility);
+    if (capability !== undefined) assertText(capability, "capability");
+    const found: D[] = [];
     const prefix = this.#stateKey(kind, "");
-    let after = prefix;
-    while (found.length < limit) {
+    for (let after = prefix; found.length < limit;) {
       const page = await this.store.listState(prefix, { limit: 500, after });
       for (const entry of page) {
-        const value = registered(entry.value, entry.expiresAt);
-        const capabilities = value["capabilities"];
-        const fits = (visibility === undefined || value["visibility"] === visibility) &&
-          (capability === undefined || (Array.isArray(capabilities) && capabilities.includes(capability)));
-        if (fits && found.length < limit) found.push(value);
+        const candidate = read(entry);
+        if (visibility !== undefined && candidate.visibility !== visibility) continue;
+        if (capability !== undefined && candidate.capabilities?.includes(capability) !== true) continue;
+        found.push(candidate);
       }
       after = page.at(-1)?.key ?? after;
       if (page.length < 500) break;
     }
-    return found;
+    return found.slice(0, limit);
   }
-}
-
-function registered(value: JsonValue, expiresAt: number | undefined): JsonObject {
-  return { ...(value as JsonObject), expiresAt: expiresAt ?? 0 };
-}
-
-function checkCapabilities(value: unknown, kind: Kind): readonly unknown[] {
-  if (value === undefined) return [];
-  if (Array.isArray(value)) return value;
-  throw new ValidationError(
-    `${kind}.capabilities`,
-    `Cannot register as '${kind}.capabilities' must be an array of texts, not ${kindOf(value)}`,
-  );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { JsonValue } from "../message/json.ts";
+import type { LogPlace } from "./channel-core.ts";
 import type { ReadPage, Retention } from "./channel-options.ts";
 import { PassthroughChannel } from "./passthrough-channel.ts";
 
@@ -33,15 +34,9 @@ export class MailboxChannel<T = JsonValue> extends PassthroughChannel<T> {
   }
 
   /** Reads what is for this reader. */
-  protected override async readLog(readerId: string, limit: number, after: number | undefined): Promise<ReadPage<T>> {
-    const page = await this.store.readShared({
-      channel: this.key,
-      readerId,
-      limit,
-      recipientId: readerId,
-      ...(after === undefined ? {} : { after }),
-    });
-    return { ...page, messages: page.messages.map((message) => this.typed(message)) };
+  protected override async readLog(readerId: string, limit: number, place: LogPlace): Promise<ReadPage<T>> {
+    const request = { channel: this.key, readerId, limit, recipientId: readerId, ...place };
+    return this.typedPage(await this.store.readShared(request));
   }
 
   /** A worker claims its own mail only. */

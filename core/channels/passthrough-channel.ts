@@ -6,12 +6,20 @@
 import { kindOf, ValidationError } from "../errors.ts";
 import type { ClaimedMessage, StoredMessage } from "../message/channel-message.ts";
 import type { JsonValue } from "../message/json.ts";
-import type { AppendMode, StoreOperation } from "../store/message-store.ts";
-import { assertDurationMs, assertId } from "../support/assert.ts";
+import type { AppendMode, OperationResult, StoreOperation } from "../store/message-store.ts";
+import { assertId, assertInteger, assertText } from "../support/assert.ts";
 import { BaseChannel } from "./base-channel.ts";
-import { checkLimit } from "./channel-core.ts";
-import type { ChannelOptions, ClaimOptions, ClaimReference, ClaimResult, ReadOptions } from "./channel-options.ts";
-import { LeaseBook, type OpenClaim } from "./lease-book.ts";
+import { assertFiniteMs, assertOptions, checkLimit } from "./channel-input.ts";
+import type {
+  ChannelOptions,
+  ClaimOptions,
+  ClaimReference,
+  ClaimResult,
+  NackOptions,
+  ReadOptions,
+} from "./channel-options.ts";
+import { LeaseBook } from "./lease-book.ts";
+import { sharedOnly } from "./wrong-mode.ts";
 
 /** What a channel with claims is made from. */
 export interface PassthroughChannelOptions<T = JsonValue> extends ChannelOptions<T> {
@@ -46,16 +54,18 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
   protected override readonly mode: AppendMode;
   /** How long a claim lasts unless it is extended. */
   readonly claimTimeoutMs: number;
-  readonly #leases = new LeaseBook();
+  readonly #leases = new LeaseBook<T>();
 
   /**
+   * Makes a passthrough channel.
+   *
    * @param options Its id, and what differs from the defaults.
    * @throws {ValidationError} If an option is of the wrong kind.
    */
   constructor(options: PassthroughChannelOptions<T>) {
     super(options);
     this.mode = options.claims === true ? "both" : "log";
-    this.claimTimeoutMs = assertDurationMs(options.claimTimeoutMs ?? 300_000, "claimTimeoutMs", 1);
+    this.claimTimeoutMs = assertFiniteMs(options.claimTimeoutMs ?? 300_000, "claimTimeoutMs", 1);
   }
 
   /** It has no loop. */
@@ -71,7 +81,9 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
     readerId: string,
     options: ReadOptions | ClaimOptions = {},
   ): Promise<readonly StoredMessage<T>[] | readonly ClaimedMessage<T>[]> {
-    return options.exclusive === true ? this.claim(readerId, options) : super.read(readerId, options);
+    // Before anything else: null has no property to look at.
+    if (options?.exclusive === true) return this.claim(readerId, options);
+    return super.read(readerId, options);
   }
 
   /** Claims messages for a worker. */
@@ -80,22 +92,22 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
     options: { readonly limit?: number; readonly claimTimeoutMs?: number },
   ): Promise<readonly ClaimedMessage<T>[]> {
     this.assertRunning("claim from");
-    if (this.mode === "log") {
-      throw new TypeError(
-        `Cannot read channel "${this.id}" exclusively: this ${this.kind} channel has shared reads only; ` +
-          "use a WorkQueueChannel",
-      );
-    }
+    if (this.mode === "log") throw sharedOnly(this);
     const recipientId = this.claimRecipient(assertId(workerId, "readerId"));
+    const leaseMs = assertFiniteMs(options.claimTimeoutMs ?? this.claimTimeoutMs, "claimTimeoutMs", 1);
     const claimed = await this.store.claim({
       channel: this.key,
       workerId,
       limit: checkLimit(options.limit),
-      leaseMs: assertDurationMs(options.claimTimeoutMs ?? this.claimTimeoutMs, "claimTimeoutMs", 1),
-      ...(recipientId === undefined ? {} : { recipientId }),
+      leaseMs,
+      ...(recipientId === undefined ? undefined : { recipientId }),
     });
-    for (const message of claimed) this.#leases.add(message);
-    return claimed.map((message) => this.typed(message));
+    const endsAt = this.clock.monotonic() + leaseMs;
+    return claimed.map((message) => {
+      const own = this.typed(message);
+      this.#leases.add(own, endsAt);
+      return own;
+    });
   }
 
   /** Whose messages a worker may claim; `undefined`: everybody's. */
@@ -112,12 +124,7 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
    * @returns One result per message, in order.
    */
   acknowledge(readerId: string, claimed: readonly ClaimReference<T>[]): Promise<readonly ClaimResult[]> {
-    return this.settle(readerId, claimed, (claim) => ({
-      type: "ack",
-      channel: this.key,
-      seq: claim.seq,
-      token: claim.lease.token,
-    }));
+    return this.settle(readerId, claimed, (claim) => ({ type: "ack", ...this.held(claim) }));
   }
 
   /**
@@ -128,23 +135,16 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
    * @param options How long they stay invisible, and why, for the attempt history.
    * @returns One result per message, in order.
    */
-  nack(
+  async nack(
     readerId: string,
     claimed: readonly ClaimReference<T>[],
-    options: { readonly delayMs?: number; readonly detail?: string } = {},
+    options: NackOptions = {},
   ): Promise<readonly ClaimResult[]> {
-    const delayMs = assertDurationMs(options.delayMs ?? 0, "delayMs");
-    return this.settle(readerId, claimed, (claim) => ({
-      type: "release",
-      channel: this.key,
-      seq: claim.seq,
-      token: claim.lease.token,
-      delayMs,
-      failure: {
-        reason: "nacked",
-        ...(options.detail === undefined ? {} : { detail: options.detail.slice(0, 1_000) }),
-      },
-    }));
+    const { delayMs, detail } = checkNack(options);
+    const failure = { reason: "nacked", ...(detail === undefined ? undefined : { detail }) };
+    return await this.settle(readerId, claimed, (claim) => (
+      { type: "release", ...this.held(claim), delayMs, failure }
+    ));
   }
 
   /**
@@ -155,46 +155,72 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
    * @param options How long from now. @default the channel's `claimTimeoutMs`
    * @returns One result per message, in order, with the new end.
    */
-  extend(
+  async extend(
     readerId: string,
     claimed: readonly ClaimReference<T>[],
     options: { readonly claimTimeoutMs?: number } = {},
   ): Promise<readonly ClaimResult[]> {
-    const leaseMs = assertDurationMs(options.claimTimeoutMs ?? this.claimTimeoutMs, "claimTimeoutMs", 1);
-    return this.settle(
+    assertOptions(options);
+    const leaseMs = assertFiniteMs(options.claimTimeoutMs ?? this.claimTimeoutMs, "claimTimeoutMs", 1);
+    const endsAt = this.clock.monotonic() + leaseMs;
+    return await this.settle(
       readerId,
       claimed,
-      (claim) => ({ type: "extend", channel: this.key, seq: claim.seq, token: claim.lease.token, leaseMs }),
-      true,
+      (claim) => ({ type: "extend", ...this.held(claim), leaseMs }),
+      (claim) => {
+        if (this.#leases.has(claim)) this.#leases.add(claim, endsAt);
+      },
     );
   }
 
-  /** Does one operation per claim and says what became of each. */
+  /** What names the delivery of a claim in the store. */
+  protected held(claim: ClaimedMessage<T>): { readonly channel: string; readonly seq: number; readonly token: string } {
+    return { channel: this.key, seq: claim.seq, token: claim.lease.token };
+  }
+
+  /**
+   * Does one operation per claim, each by itself, and says what became of each.
+   *
+   * @param done Called with each claim the operation was done to. @default forgets it
+   */
   protected async settle(
     readerId: string,
     claimed: readonly ClaimReference<T>[],
-    operationOf: (claim: OpenClaim) => StoreOperation,
-    keep = false,
+    operationOf: (claim: ClaimedMessage<T>) => StoreOperation,
+    done: (claim: ClaimedMessage<T>) => void = (claim) => this.#leases.settle(claim),
   ): Promise<readonly ClaimResult[]> {
     this.assertRunning("settle on");
     const claims = this.resolveClaims(readerId, claimed);
     const known = claims.flatMap(({ claim }) => (claim === undefined ? [] : [claim]));
-    const { results } = await this.store.commit(known.map(operationOf), { onConflict: "skip" });
+    const results = known.length === 0 ? [] : await this.#commitEach(known.map(operationOf));
     let next = 0;
     return claims.map(({ id, claim }): ClaimResult => {
       const result = claim === undefined ? undefined : results[next++];
       if (claim === undefined || result === undefined) return { id, status: "not-found" };
-      if (!keep || result.status !== "done") this.#leases.settle(claim);
-      const status = result.status === "done" ? "done" : "lease-lost";
-      return result.until === undefined ? { id, status } : { id, status, until: result.until };
+      if (result.status !== "done") {
+        this.#leases.settle(claim);
+        return { id, status: "lease-lost" };
+      }
+      done(claim);
+      return result.until === undefined ? { id, status: "done" } : { id, status: "done", until: result.until };
     });
+  }
+
+  async #commitEach(operations: readonly StoreOperation[]): Promise<readonly OperationResult[]> {
+    const { results } = await this.store.commit(operations, { onConflict: "skip" });
+    return results;
+  }
+
+  /** Forgets a claim that was settled by other means. */
+  protected forgetClaim(claim: ClaimedMessage<T>): void {
+    this.#leases.settle(claim);
   }
 
   /** Finds the claims that messages or bare ids stand for. */
   protected resolveClaims(
     readerId: string,
     claimed: readonly ClaimReference<T>[],
-  ): readonly { readonly id: string; readonly claim: OpenClaim | undefined }[] {
+  ): readonly { readonly id: string; readonly claim: ClaimedMessage<T> | undefined }[] {
     assertId(readerId, "readerId");
     if (!Array.isArray(claimed)) {
       throw new ValidationError(
@@ -203,22 +229,37 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
       );
     }
     return claimed.map((reference: ClaimReference<T>, index) => {
+      const argument = `claimed[${index}]`;
       if (typeof reference === "string") {
-        return { id: assertId(reference, `claimed[${index}]`), claim: this.#leases.find(readerId, reference) };
+        return { id: assertId(reference, argument), claim: this.#leases.find(readerId, reference) };
       }
-      if (typeof reference !== "object" || reference === null || typeof reference.lease?.token !== "string") {
+      if (typeof reference?.lease?.token !== "string") {
         throw new ValidationError(
-          `claimed[${index}]`,
-          `Cannot settle as 'claimed[${index}]' must be a claimed message or an id, not ${kindOf(reference)}`,
+          argument,
+          `Cannot settle as '${argument}' must be a claimed message or an id, not ${kindOf(reference)}`,
         );
       }
-      return { id: reference.id, claim: reference.lease.workerId === readerId ? reference : undefined };
+      assertInteger(reference.seq, `${argument}.seq`, 1);
+      const id = assertId(reference.id, `${argument}.id`);
+      return { id, claim: reference.lease.workerId === readerId ? reference : undefined };
     });
   }
 
   /** {@inheritDoc ChannelCore.onMaintain} */
   protected override async onMaintain(): Promise<void> {
-    this.#leases.forgetEndedBefore(this.clock.now() - this.claimTimeoutMs);
+    this.#leases.forgetEndedBefore(this.clock.monotonic() - this.claimTimeoutMs);
     await super.onMaintain();
   }
+}
+
+/** Checks how claims are given back. */
+export function checkNack(options: NackOptions): { readonly delayMs: number; readonly detail: string | undefined } {
+  assertOptions(options);
+  const { delayMs = 0, detail } = options;
+  return {
+    delayMs: assertFiniteMs(delayMs, "delayMs"),
+    detail: detail === undefined
+      ? undefined
+      : assertText(detail, "detail", { allowEmpty: true, multiline: true, maxLength: Infinity }).slice(0, 1_000),
+  };
 }

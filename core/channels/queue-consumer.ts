@@ -5,73 +5,34 @@
  */
 import { ConflictError, LeaseLostError, PosthornError } from "../errors.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
-import type { CommitResult, MessageStore, ReleaseOperation, StoreOperation } from "../store/message-store.ts";
+import type { CommitResult, MessageStore, StoreOperation } from "../store/message-store.ts";
+import { deferred } from "../support/abort.ts";
+import { assertDurationMs } from "../support/assert.ts";
 import { backoffDelayMs } from "../support/backoff.ts";
-import type { Clock, TimerHandle } from "../support/clock.ts";
+import { nextTurn, type TimerHandle } from "../support/clock.ts";
 import { WakeGate } from "../support/wake-gate.ts";
+import { pollIntervalOf } from "./polling.ts";
+import { endOf, type QueueConsumerOptions } from "./queue-consumer-options.ts";
 
-/**
- * What is committed together with the end of a piece of work. A function is asked again when state it had read changed
- * before the commit (a compare-and-set failed).
- */
-export type SettlementOperations = readonly StoreOperation[] | (() => Promise<readonly StoreOperation[]>);
-
-/** How a piece of work ends: with its acknowledgement or its release, and what is committed together with that. */
-export type Settlement =
-  | {
-    /** The work is done. */
-    readonly kind: "ack";
-    /** What is committed with it. */
-    readonly operations?: SettlementOperations;
-  }
-  | {
-    /** The work goes back to the queue. */
-    readonly kind: "release";
-    /** For how long, and what the history says. */
-    readonly release: Omit<ReleaseOperation, "type" | "channel" | "seq" | "token">;
-    /** What is committed with it. */
-    readonly operations?: SettlementOperations;
-  };
+export type { QueueConsumerOptions, Settlement, SettlementOperations, WorkContext } from "./queue-consumer-options.ts";
 
 /** How often operations are computed again after a conflict before the work is left to its lease. */
 const MAX_CONFLICTS = 20;
 
-/** What a piece of work may use. */
-export interface WorkContext {
-  /** Fires when the lease is lost, or the worker has to stop now. Its reason says which. */
-  readonly signal: AbortSignal;
-  /** Which delivery of the message this is, from 1. */
-  readonly attempt: number;
-}
+/** How long work that was told to end may take to do so before it is left behind. */
+const GRACE_MS = 5_000;
 
-/** What a consumer is made from. */
-export interface QueueConsumerOptions {
-  /** Where the work is. */
-  readonly store: MessageStore;
-  /** The channel's key. */
-  readonly channel: string;
-  /** Who works. */
-  readonly workerId: string;
-  /** How many pieces at once. */
-  readonly concurrency: number;
-  /** How long a lease lasts; it is extended at a third of it while the work runs. */
-  readonly leaseMs: number;
-  /** Time. */
-  readonly clock: Clock;
-  /** Does the work and says how it ends. It should not throw; if it does, the lease is left to end by itself. */
-  readonly work: (message: ClaimedMessage, context: WorkContext) => Promise<Settlement>;
-  /** Called after a settlement is committed, or was refused because the lease was lost. */
-  readonly settled?: (message: ClaimedMessage, settlement: Settlement, committed: boolean) => void;
-  /** Hears what goes wrong outside the work. */
-  readonly onError: (error: unknown) => void;
-  /** How often a store that does not tell of other processes' writes is looked at. @default `1_000` */
-  readonly pollIntervalMs?: number;
-}
+/** So many messages in a row, and the platform gets its turn: with a store in memory nothing else would give it one. */
+const MESSAGES_A_TURN = 1_000;
 
 interface Running {
   readonly message: ClaimedMessage;
   readonly controller: AbortController;
-  readonly done: Promise<void>;
+  done: Promise<void>;
+  /** When the lease ends as far as is known, by the clock that does not jump. */
+  leaseEndsAt: number;
+  /** Whether the work is over and its end is being committed. */
+  isSettling: boolean;
 }
 
 /**
@@ -83,11 +44,22 @@ export class QueueConsumer {
   readonly #gate = new WakeGate();
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Running>();
+  readonly #leftBehind = deferred<void>();
   #loop: Promise<void> | undefined;
+  #ending: Promise<void> | undefined;
+  #isInterrupted = false;
+  /** Whether it has stopped: work that was left behind gets no heart-beats. */
+  #isOver = false;
   #heartbeat: TimerHandle | undefined;
+  #grace: TimerHandle | undefined;
   #claimFailures = 0;
+  #sinceTurn = 0;
 
-  /** @param options Queue, worker and work. */
+  /**
+   * Makes a queue consumer.
+   *
+   * @param options Queue, worker and work.
+   */
   constructor(options: QueueConsumerOptions) {
     this.#options = options;
   }
@@ -97,29 +69,31 @@ export class QueueConsumer {
     return this.#running.size;
   }
 
-  /** Begins to work. */
+  /**
+   * Begins to work.
+   *
+   * @throws {StoreError} If the store is closed.
+   */
   start(): void {
-    this.#loop ??= this.#run();
+    if (this.#loop !== undefined || this.#stopping.signal.aborted) return;
+    const unwatch = this.#options.store.watch(this.#options.channel, () => this.#gate.wake());
+    this.#loop = this.#run().finally(unwatch);
   }
 
   /**
-   * Stops: claims no more, waits for what runs, and after the deadline aborts it and waits for it to end.
+   * Stops: claims no more and waits for what runs. After the deadline it tells the work to end (its signal fires), and
+   * 5 seconds later leaves behind what did not: its lease ends by itself, and somebody else gets the message.
    *
-   * @param deadlineMs How long work may go on. @default `Infinity`
+   * @param deadlineMs How long work may go on. Called again, the earlier deadline counts. @default `Infinity`
    */
   async stop(deadlineMs: number = Infinity): Promise<void> {
+    assertDurationMs(deadlineMs, "deadlineMs");
     this.#stopping.abort();
-    this.#gate.wake();
-    await this.#loop;
-    const all = Promise.all([...this.#running.values()].map((running) => running.done));
-    const timer = deadlineMs === Infinity ? undefined : this.#options.clock.setTimer(deadlineMs, () => {
-      for (const { controller } of this.#running.values()) {
-        controller.abort(new PosthornError("stopping", "Cannot go on: the worker stops", { retryable: true }));
-      }
-    });
-    await all;
-    timer?.cancel();
-    this.#heartbeat?.cancel();
+    const timer = deadlineMs === Infinity
+      ? undefined
+      : this.#options.clock.setTimer(deadlineMs, () => this.#interrupt());
+    this.#ending ??= this.#end();
+    await this.#ending.finally(() => timer?.cancel());
   }
 
   /**
@@ -134,40 +108,39 @@ export class QueueConsumer {
     const deadline = clock.monotonic() + budgetMs;
     let done = 0;
     while (done < maxMessages && clock.monotonic() < deadline && !this.#stopping.signal.aborted) {
-      const started = await this.#claim(Math.min(concurrency - this.#running.size, maxMessages - done));
+      const free = Math.min(concurrency - this.#running.size, maxMessages - done);
+      const started = free > 0 ? await this.#claim(free) : 0;
       done += started;
       if (this.#running.size === 0) break;
-      if (started === 0 || this.#running.size >= concurrency) {
-        await Promise.race([...this.#running.values()].map((running) => running.done));
-      }
+      if (started < free || free <= 0) await this.#gate.wait(clock);
     }
-    await Promise.all([...this.#running.values()].map((running) => running.done));
+    await this.#allDone();
+    this.#rest();
     return done;
   }
 
   async #run(): Promise<void> {
-    const { store, channel, clock, concurrency } = this.#options;
+    const { clock, concurrency } = this.#options;
     const { signal } = this.#stopping;
-    const unwatch = store.watch(channel, () => this.#gate.wake());
     while (!signal.aborted) {
-      const free = concurrency - this.#running.size;
       try {
+        const free = concurrency - this.#running.size;
         const started = free > 0 ? await this.#claim(free) : 0;
         this.#claimFailures = 0;
         if (started === free && free > 0) continue;
+        if (this.#running.size === 0) this.#rest();
         await this.#gate.wait(clock, free > 0 ? await this.#untilDueMs() : undefined, signal);
       } catch (error) {
-        this.#options.onError(error);
+        this.#report(error);
         await this.#gate.wait(clock, 50 + backoffDelayMs(++this.#claimFailures, { maxDelayMs: 30_000 }), signal);
       }
     }
-    unwatch();
   }
 
   /** How long nothing can be due, unless the store says otherwise meanwhile. */
   async #untilDueMs(): Promise<number | undefined> {
-    const { store, channel, clock, pollIntervalMs = 1_000 } = this.#options;
-    const pollMs = store.capabilities.durable && store.capabilities.notifies === "process" ? pollIntervalMs : undefined;
+    const { store, channel, clock, pollIntervalMs } = this.#options;
+    const pollMs = pollIntervalOf(store, pollIntervalMs);
     const dueAt = await store.nextDueAt([channel]);
     if (dueAt === undefined) return pollMs;
     // What is due already but was not given out waits in a busy lane: its lane wakes us, this is only the safety net.
@@ -176,37 +149,63 @@ export class QueueConsumer {
   }
 
   async #claim(limit: number): Promise<number> {
-    const { store, channel, workerId, leaseMs } = this.#options;
+    const { store, channel, workerId, leaseMs, clock } = this.#options;
+    if (this.#sinceTurn >= MESSAGES_A_TURN) {
+      this.#sinceTurn = 0;
+      await nextTurn();
+    }
+    if (this.#stopping.signal.aborted) return 0;
+    const leaseEndsAt = clock.monotonic() + leaseMs;
     const claimed = await store.claim({ channel, workerId, limit: Math.min(limit, 10_000), leaseMs });
-    for (const message of claimed) this.#begin(message);
+    this.#sinceTurn += claimed.length;
+    if (this.#stopping.signal.aborted) {
+      await this.#giveBack(claimed);
+      return 0;
+    }
+    for (const message of claimed) this.#begin(message, leaseEndsAt);
     return claimed.length;
   }
 
-  #begin(message: ClaimedMessage): void {
-    const controller = new AbortController();
+  /** What came when nobody wanted more goes back as if it had never been given. */
+  async #giveBack(claimed: readonly ClaimedMessage[]): Promise<void> {
+    const { store, channel } = this.#options;
+    if (claimed.length === 0) return;
+    await store.commit(
+      claimed.map(({ seq, lease }) => ({ type: "release", channel, seq, token: lease.token, countAttempt: false })),
+      { onConflict: "skip" },
+    );
+  }
+
+  #begin(message: ClaimedMessage, leaseEndsAt: number): void {
+    const running: Running = {
+      message,
+      controller: new AbortController(),
+      done: Promise.resolve(),
+      leaseEndsAt,
+      isSettling: false,
+    };
     const { token } = message.lease;
-    const done = this.#work(message, controller).catch((error: unknown) => this.#options.onError(error)).then(() => {
+    this.#running.set(token, running);
+    running.done = this.#work(running).catch((error: unknown) => this.#report(error)).then(() => {
       this.#running.delete(token);
       this.#gate.wake();
     });
-    this.#running.set(token, { message, controller, done });
-    this.#heartbeat ??= this.#options.clock.setTimer(this.#options.leaseMs / 3, () => void this.#beat());
+    this.#armHeartbeat();
   }
 
-  async #work(message: ClaimedMessage, controller: AbortController): Promise<void> {
+  async #work(running: Running): Promise<void> {
     const { store, channel, work, settled } = this.#options;
+    const { message, controller } = running;
     const settlement = await work(message, { signal: controller.signal, attempt: message.lease.attempt });
-    const held = { channel, seq: message.seq, token: message.lease.token };
-    const end: StoreOperation = settlement.kind === "ack"
-      ? { type: "ack", ...held }
-      : { type: "release", ...held, ...settlement.release };
+    running.isSettling = true;
+    const end = endOf(settlement, { channel, seq: message.seq, token: message.lease.token });
     const { operations = [] } = settlement;
     for (let conflicts = 0;; conflicts++) {
       const more = typeof operations === "function" ? await operations() : operations;
       const { committed, results } = await this.#commit([end, ...more], store);
       const again = !committed && results[0]?.status !== "lease-lost" && typeof operations === "function";
       if (again && conflicts < MAX_CONFLICTS) continue;
-      settled?.(message, settlement, committed);
+      await settled?.(message, settlement, committed, results);
       if (!committed && results[0]?.status !== "lease-lost") {
         throw new ConflictError(`Cannot settle message "${message.id}": what goes with it cannot be committed`);
       }
@@ -216,43 +215,93 @@ export class QueueConsumer {
 
   /** A store that fails for a moment must not turn finished work into repeated work: try again while the lease may live. */
   async #commit(operations: readonly StoreOperation[], store: MessageStore): Promise<CommitResult> {
-    const giveUpAt = this.#options.clock.monotonic() + this.#options.leaseMs;
+    const { clock, leaseMs } = this.#options;
+    const giveUpAt = clock.monotonic() + leaseMs;
     for (let failures = 1;; failures++) {
       try {
         return await store.commit(operations);
       } catch (error) {
         const retryable = error instanceof PosthornError && error.code === "store";
-        if (!retryable || this.#options.clock.monotonic() > giveUpAt) throw error;
-        this.#options.onError(error);
-        await this.#options.clock.sleep(20 + backoffDelayMs(failures, { baseDelayMs: 100, maxDelayMs: 5_000 }));
+        if (!retryable || this.#isInterrupted || clock.monotonic() > giveUpAt) throw error;
+        this.#report(error);
+        await clock.sleep(20 + backoffDelayMs(failures, { baseDelayMs: 100, maxDelayMs: 5_000 }));
       }
     }
   }
 
+  #armHeartbeat(): void {
+    if (this.#heartbeat !== undefined || this.#running.size === 0 || this.#isOver) return;
+    this.#heartbeat = this.#options.clock.setTimer(this.#options.leaseMs / 3, () => {
+      this.#heartbeat = undefined;
+      void this.#beat().then(() => this.#armHeartbeat());
+    });
+  }
+
+  /** Leaves no timer behind where nothing runs. */
+  #rest(): void {
+    if (this.#running.size > 0) return;
+    this.#heartbeat?.cancel();
+    this.#heartbeat = undefined;
+  }
+
   /** Extends every lease whose work still runs; work whose lease is lost is told to end. */
   async #beat(): Promise<void> {
-    const { store, channel, leaseMs, clock, onError } = this.#options;
+    const { store, channel, leaseMs, clock } = this.#options;
     const running = [...this.#running.values()];
+    const leaseEndsAt = clock.monotonic() + leaseMs;
+    const extend = running.map(({ message: { seq, lease } }): StoreOperation => (
+      { type: "extend", channel, seq, token: lease.token, leaseMs }
+    ));
     try {
-      const { results } = await store.commit(
-        running.map(({ message }) => ({
-          type: "extend",
-          channel,
-          seq: message.seq,
-          token: message.lease.token,
-          leaseMs,
-        })),
-        { onConflict: "skip" },
-      );
-      for (const [index, { message, controller }] of running.entries()) {
-        if (results[index]?.status === "done" || !this.#running.has(message.lease.token)) continue;
-        controller.abort(
-          new LeaseLostError(`Cannot go on with message "${message.id}": its lease is lost`, message.id),
-        );
+      const { results } = await store.commit(extend, { onConflict: "skip" });
+      for (const [index, each] of running.entries()) {
+        if (results[index]?.status === "done") each.leaseEndsAt = leaseEndsAt;
+        else if (!each.isSettling) this.#tellLost(each);
       }
     } catch (error) {
-      onError(error);
+      this.#report(error);
+      const now = clock.monotonic();
+      for (const each of running) if (each.leaseEndsAt <= now) this.#tellLost(each);
     }
-    this.#heartbeat = this.#running.size === 0 ? undefined : clock.setTimer(leaseMs / 3, () => void this.#beat());
+  }
+
+  #tellLost({ message, controller }: Running): void {
+    controller.abort(new LeaseLostError(`Cannot go on with message "${message.id}": its lease is lost`, message.id));
+  }
+
+  async #end(): Promise<void> {
+    await Promise.race([this.#loop?.then(() => this.#allDone()) ?? this.#allDone(), this.#leftBehind.promise]);
+    this.#isOver = true;
+    this.#grace?.cancel();
+    this.#heartbeat?.cancel();
+  }
+
+  async #allDone(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((running) => running.done));
+  }
+
+  #interrupt(): void {
+    if (this.#isInterrupted) return;
+    this.#isInterrupted = true;
+    for (const { controller } of this.#running.values()) {
+      controller.abort(new PosthornError("stopping", "Cannot go on: the worker stops", { retryable: true }));
+    }
+    this.#grace = this.#options.clock.setTimer(GRACE_MS, () => {
+      for (const { message } of this.#running.values()) {
+        this.#report(
+          new PosthornError("stopping", `Cannot wait longer for message "${message.id}": its work ignores its signal`),
+        );
+      }
+      this.#leftBehind.resolve();
+    });
+  }
+
+  /** Whoever hears errors must not add any: nobody is left to hear them. */
+  #report(error: unknown): void {
+    try {
+      this.#options.onError(error);
+    } catch {
+      // As above.
+    }
   }
 }

@@ -3,31 +3,26 @@
  *
  * @module
  */
-import { kindOf, PosthornError, ValidationError } from "../errors.ts";
 import type { ClaimedMessage, StoredMessage } from "../message/channel-message.ts";
 import type { JsonValue } from "../message/json.ts";
 import type { AppendMode, StoreOperation } from "../store/message-store.ts";
-import { assertId, assertInteger } from "../support/assert.ts";
-import { backoffDelayMs, type BackoffOptions } from "../support/backoff.ts";
-import { checkLimit } from "./channel-core.ts";
+import { assertDurationMs, assertId, assertInteger } from "../support/assert.ts";
+import type { BackoffOptions } from "../support/backoff.ts";
+import { assertFunction, assertOptions, checkLimit } from "./channel-input.ts";
 import type {
   ChannelOptions,
   ClaimOptions,
   ClaimReference,
   ClaimResult,
-  MessageHandler,
+  NackOptions,
   ReadOptions,
 } from "./channel-options.ts";
-import {
-  type DeadLetter,
-  deadLetterKey,
-  deadLetterOperation,
-  readDeadLetter,
-  redriveOperations,
-} from "./dead-letter.ts";
-import { PassthroughChannel } from "./passthrough-channel.ts";
-import { QueueConsumer, type Settlement, type WorkContext } from "./queue-consumer.ts";
-import type { Subscription } from "./subscription.ts";
+import { type ConsumeOptions, type Consumer, startConsumer, type WorkHandler } from "./consumer.ts";
+import { DeadLetterBox, type DeadLetterPage } from "./dead-letter-box.ts";
+import { type BurialInfo, burialOperations, type DeadLetter } from "./dead-letter.ts";
+import { checkNack, PassthroughChannel } from "./passthrough-channel.ts";
+
+export type { ConsumeContext, ConsumeOptions, Consumer, WorkHandler } from "./consumer.ts";
 
 /** How long {@link WorkQueueChannel.stop} waits for what is being handled. */
 const STOP_DEADLINE_MS = 30_000;
@@ -40,31 +35,6 @@ export interface WorkQueueChannelOptions<T = JsonValue> extends ChannelOptions<T
   readonly maxDeliveries?: number;
   /** How long to wait after a failed delivery, in {@link WorkQueueChannel.consume}. */
   readonly backoff?: BackoffOptions;
-}
-
-/** How {@link WorkQueueChannel.consume} works. */
-export interface ConsumeOptions {
-  /** How many messages at once. @default `1` */
-  readonly concurrency?: number;
-  /** Ends the consumer, after what is being handled. */
-  readonly signal?: AbortSignal;
-}
-
-/** What a handler of {@link WorkQueueChannel.consume} may use. */
-export interface ConsumeContext extends WorkContext {
-  /** Whether this is the last delivery before the message becomes a dead letter. */
-  readonly isLast: boolean;
-}
-
-/** Does one piece of work. Returning acknowledges it, throwing gives it back. */
-export type WorkHandler<T> = (message: ClaimedMessage<T>, context: ConsumeContext) => void | Promise<void>;
-
-/** A running consumer. */
-export interface Consumer {
-  /** Stops it: claims no more, and waits for what is being handled, at most `deadlineMs`; then its signal fires. */
-  stop(deadlineMs?: number): Promise<void>;
-  /** Resolves when it has stopped. */
-  readonly finished: Promise<void>;
 }
 
 /**
@@ -98,43 +68,57 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
   readonly maxDeliveries: number;
   readonly #backoff: BackoffOptions;
   readonly #consumers = new Set<Consumer>();
+  readonly #dead: DeadLetterBox;
 
   /**
+   * Makes a work queue channel.
+   *
    * @param options Its id, and what differs from the defaults.
    * @throws {ValidationError} If an option is of the wrong kind.
    */
   constructor(options: WorkQueueChannelOptions<T>) {
     super({ ...options, claims: true });
     this.maxDeliveries = assertInteger(options.maxDeliveries ?? 5, "maxDeliveries", 1, 1_000_000);
-    this.#backoff = options.backoff ?? {};
+    this.#backoff = checkBackoff(options.backoff ?? {});
+    this.#dead = new DeadLetterBox(this.store, this.key);
   }
 
   /** Claims messages. Throws a `TypeError` without `exclusive: true`. */
   override read(readerId: string, options: ClaimOptions): Promise<readonly ClaimedMessage<T>[]>;
-  /** @throws {TypeError} Always: a work queue has no shared reads. */
+  /**
+   * Nothing else: a work queue has no shared reads.
+   *
+   * @throws {TypeError} Always.
+   */
   override read(readerId: string, options?: ReadOptions): Promise<readonly StoredMessage<T>[]>;
-  override async read(
+  override read(
     readerId: string,
     options: ReadOptions | ClaimOptions = {},
   ): Promise<readonly StoredMessage<T>[] | readonly ClaimedMessage<T>[]> {
-    if (options.exclusive !== true) {
-      throw new TypeError(`Cannot read work queue "${this.id}" without exclusive: true: it has no shared reads`);
-    }
-    const claimed = await this.claim(readerId, options);
-    const given: ClaimedMessage<T>[] = [];
-    for (const message of claimed) {
-      const reason = this.#deadReason(message);
-      if (reason === undefined) given.push(message);
-      else await this.#bury(message, reason);
-    }
-    return given;
+    return super.read(readerId, options);
   }
 
-  /** @throws {TypeError} Always: a message goes to one worker, not to every subscriber. */
-  override subscribe(_subscriberId: string, _handler: MessageHandler<T>): Promise<Subscription<T>> {
-    return Promise.reject(
-      new TypeError(`Cannot subscribe to work queue "${this.id}": a message goes to one worker; use consume()`),
-    );
+  /** {@inheritDoc PassthroughChannel.claim} What must not be delivered any more becomes a dead letter. */
+  protected override async claim(
+    workerId: string,
+    options: { readonly limit?: number; readonly claimTimeoutMs?: number },
+  ): Promise<readonly ClaimedMessage<T>[]> {
+    const limit = checkLimit(options.limit);
+    const given: ClaimedMessage<T>[] = [];
+    for (let claims = limit; claims > 0;) {
+      const claimed = await super.claim(workerId, { ...options, limit: claims });
+      for (const message of claimed) {
+        const reason = this.#deadReason(message, message.lease.attempt);
+        if (reason === undefined) given.push(message);
+        // What cannot be buried now comes again when its lease ends.
+        else {await this.#bury(message, { reason, failure: null }).catch((error: unknown) =>
+            this.report(error, message)
+          );}
+      }
+      // Some were dead, and there may be living ones behind them.
+      claims = claimed.length < claims ? 0 : limit - given.length;
+    }
+    return given;
   }
 
   /**
@@ -143,33 +127,29 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
   override async nack(
     readerId: string,
     claimed: readonly ClaimReference<T>[],
-    options: { readonly delayMs?: number; readonly detail?: string } = {},
+    options: NackOptions = {},
   ): Promise<readonly ClaimResult[]> {
-    const results: ClaimResult[] = [];
-    for (const [index, { claim }] of this.resolveClaims(readerId, claimed).entries()) {
-      const reference = claimed.slice(index, index + 1);
-      const [result] = claim !== undefined && claim.lease.attempt >= this.maxDeliveries
-        ? await this.#buryClaim(reference, readerId, claim.id, options.detail)
-        : await super.nack(readerId, reference, options);
-      if (result !== undefined) results.push(result);
+    const { detail } = checkNack(options);
+    this.assertRunning("settle on");
+    const buried = new Map<ClaimedMessage<T>, boolean>();
+    const claims = this.resolveClaims(readerId, claimed);
+    for (const { claim } of claims) {
+      if (claim === undefined || claim.lease.attempt < this.maxDeliveries || buried.has(claim)) continue;
+      const info = { reason: "max-deliveries", failure: "nacked", ...(detail === undefined ? undefined : { detail }) };
+      buried.set(claim, await this.#bury(claim, info));
     }
-    return results;
-  }
+    const rest = await super.nack(readerId, claims.flatMap(({ id, claim }) => claim ?? id).filter(isLeft), options);
+    let next = 0;
+    return claims.flatMap(({ id, claim }): readonly ClaimResult[] => {
+      const isDead = claim === undefined ? undefined : buried.get(claim);
+      if (isDead !== undefined) return [{ id, status: isDead ? "dead" : "lease-lost" }];
+      const result = rest[next++];
+      return result === undefined ? [] : [result];
+    });
 
-  /** A bare id has no failures at hand: the history then starts with this delivery. */
-  async #buryClaim(
-    reference: readonly ClaimReference<T>[],
-    readerId: string,
-    id: string,
-    detail: string | undefined,
-  ): Promise<readonly ClaimResult[]> {
-    const [first] = reference;
-    const { claim } = this.resolveClaims(readerId, reference)[0] ?? {};
-    const stored = await this.get(id);
-    if (stored === undefined || claim === undefined) return [{ id, status: "not-found" }];
-    const failures = typeof first === "object" ? first.failures : [];
-    const buried = await this.#bury({ ...stored, lease: claim.lease, failures }, "max-deliveries", detail);
-    return [{ id, status: buried ? "dead" : "lease-lost" }];
+    function isLeft(reference: ClaimReference<T>): boolean {
+      return typeof reference === "string" || !buried.has(reference);
+    }
   }
 
   /**
@@ -181,6 +161,7 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
    * them idempotent.
    * @param options How many at once, and what ends it.
    * @returns The consumer; the channel's `stop` stops it too.
+   * @throws {NotRunningError} If the channel is not running.
    *
    * @example
    * ```ts
@@ -189,84 +170,58 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
    * const queue = new WorkQueueChannel<number>({ id: "numbers" });
    * await queue.start();
    * await queue.write("me", 1);
-   * const consumer = queue.consume("worker", (message) => console.log(message.content)); // 1
-   * await consumer.stop();
+   * const done = new Promise<void>((resolve) => {
+   *   queue.consume("worker", (message) => {
+   *     console.log(message.content); // 1
+   *     resolve();
+   *   });
+   * });
+   * await done;
    * await queue.stop();
    * ```
    */
   consume(workerId: string, handler: WorkHandler<T>, options: ConsumeOptions = {}): Consumer {
-    this.assertRunning("consume");
+    this.assertOpen("consume");
     assertId(workerId, "workerId");
-    if (typeof handler !== "function") {
-      throw new ValidationError("handler", `Cannot consume as 'handler' must be a function, not ${kindOf(handler)}`);
-    }
-    const engine = new QueueConsumer({
-      store: this.store,
-      channel: this.key,
-      workerId,
-      concurrency: assertInteger(options.concurrency ?? 1, "concurrency", 1, 10_000),
-      leaseMs: this.claimTimeoutMs,
-      clock: this.clock,
-      work: (message, context) => this.#handle(this.typed(message), context, handler),
-      onError: (error) => this.onError(error),
+    assertFunction(handler, "handler");
+    assertOptions(options);
+    const consumer: Consumer = startConsumer<T>({
+      engine: {
+        store: this.store,
+        channel: this.key,
+        workerId,
+        concurrency: assertInteger(options.concurrency ?? 1, "concurrency", 1, 10_000),
+        leaseMs: this.claimTimeoutMs,
+        clock: this.clock,
+      },
+      handler,
+      maxDeliveries: this.maxDeliveries,
+      backoff: this.#backoff,
+      signal: options.signal,
+      typed: (message) => this.typed(message),
+      deadReason: (message, attempt) => this.#deadReason(message, attempt),
+      burial: (message, info) => this.#burial(message, info),
+      onError: (error, message) => this.report(error, message),
+      onEnd: () => this.#consumers.delete(consumer),
     });
-    let finish: () => void = () => {};
-    const finished = new Promise<void>((resolve) => finish = resolve);
-    const onAbort = (): void => void consumer.stop();
-    let stopping: Promise<void> | undefined;
-    const consumer: Consumer = {
-      finished,
-      stop: (deadlineMs?: number): Promise<void> =>
-        stopping ??= engine.stop(deadlineMs).then(() => {
-          options.signal?.removeEventListener("abort", onAbort);
-          this.#consumers.delete(consumer);
-          finish();
-        }),
-    };
     this.#consumers.add(consumer);
-    engine.start();
-    if (options.signal?.aborted === true) onAbort();
-    else options.signal?.addEventListener("abort", onAbort, { once: true });
     return consumer;
   }
 
-  async #handle(message: ClaimedMessage<T>, context: WorkContext, handler: WorkHandler<T>): Promise<Settlement> {
-    const dead = this.#deadReason(message);
-    if (dead !== undefined) return this.#burial(message, dead);
-    const isLast = message.lease.attempt >= this.maxDeliveries;
-    try {
-      await handler(message, { ...context, isLast });
-      return { kind: "ack" };
-    } catch (error) {
-      const detail = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 1_000) : typeof error;
-      this.onError(
-        new PosthornError("handler", `Cannot handle message "${message.id}": the handler threw`, { cause: error }),
-        message,
-      );
-      if (isLast) return this.#burial(message, "handler-error", detail);
-      const delayMs = backoffDelayMs(message.lease.attempt, this.#backoff);
-      return { kind: "release", release: { delayMs, failure: { reason: "handler-error", detail } } };
-    }
-  }
-
-  #deadReason(message: ClaimedMessage<T>): string | undefined {
+  #deadReason(message: { readonly expiresAt?: number }, attempt: number): string | undefined {
     if (message.expiresAt !== undefined && message.expiresAt <= this.clock.now()) return "expired";
-    return message.lease.attempt > this.maxDeliveries ? "max-deliveries" : undefined;
+    return attempt > this.maxDeliveries ? "max-deliveries" : undefined;
   }
 
-  #burial(message: ClaimedMessage<T>, reason: string, detail?: string): Settlement {
-    return { kind: "ack", operations: [this.#deadLetter(message, reason, detail)] };
+  #burial(message: ClaimedMessage, info: Omit<BurialInfo, "at">): readonly StoreOperation[] {
+    return burialOperations(this.key, message, { ...info, at: this.clock.now() });
   }
 
-  #deadLetter(message: ClaimedMessage<T>, reason: string, detail: string | undefined): StoreOperation {
-    const info = { reason, at: this.clock.now(), ...(detail === undefined ? {} : { detail }) };
-    return deadLetterOperation(this.key, this.untyped(message), info);
-  }
-
-  async #bury(message: ClaimedMessage<T>, reason: string, detail?: string): Promise<boolean> {
+  async #bury(message: ClaimedMessage<T>, info: Omit<BurialInfo, "at">): Promise<boolean> {
+    this.forgetClaim(message);
     const { committed } = await this.store.commit([
-      { type: "ack", channel: this.key, seq: message.seq, token: message.lease.token },
-      this.#deadLetter(message, reason, detail),
+      { type: "ack", ...this.held(message) },
+      ...this.#burial(this.untyped(message), info),
     ]);
     return committed;
   }
@@ -281,16 +236,9 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
    *
    * @param page How many, and behind which sequence number.
    */
-  async deadLetters(
-    page: { readonly limit?: number; readonly after?: number } = {},
-  ): Promise<readonly DeadLetter<T>[]> {
+  async deadLetters(page: DeadLetterPage = {}): Promise<readonly DeadLetter<T>[]> {
     this.assertRunning("read dead letters of");
-    const { messages } = await this.store.query({
-      channel: deadLetterKey(this.key),
-      limit: checkLimit(page.limit ?? 100),
-      ...(page.after === undefined ? {} : { after: assertInteger(page.after, "after", 0) }),
-    });
-    return messages.map((message) => readDeadLetter(message) as DeadLetter<T> & DeadLetter);
+    return (await this.#dead.list(page)).map((letter) => this.typed(letter));
   }
 
   /**
@@ -298,26 +246,31 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
    *
    * @param id The message.
    * @returns Whether it was among the dead letters.
+   * @throws {ConflictError} If the queue has a message with this id: it was written again. The dead letter stays.
    */
   async redrive(id: string): Promise<boolean> {
     this.assertRunning("redrive");
-    const message = await this.store.get(deadLetterKey(this.key), assertId(id, "id"));
-    if (message === undefined) return false;
-    const { results } = await this.store.commit(redriveOperations(this.key, readDeadLetter(message)));
-    return results[0]?.status === "done";
+    return await this.#dead.redrive(id);
   }
 
   /** Removes a dead letter for good. @returns Whether it was there. */
   async discard(id: string): Promise<boolean> {
     this.assertRunning("discard from");
-    const key = deadLetterKey(this.key);
-    const { results } = await this.store.commit([{ type: "remove", channel: key, id: assertId(id, "id") }]);
-    return results[0]?.status === "done";
+    return await this.#dead.discard(id);
   }
 
-  /** Stops its consumers, giving what is being handled 30 seconds, and then itself. */
-  override async stop(): Promise<void> {
+  /** Stops its consumers, giving what is being handled 30 seconds. */
+  protected override async windDown(): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.stop(STOP_DEADLINE_MS)));
-    await super.stop();
+    await super.windDown();
   }
+}
+
+function checkBackoff(backoff: BackoffOptions): BackoffOptions {
+  assertOptions(backoff, "backoff");
+  const { baseDelayMs, maxDelayMs, random } = backoff;
+  if (baseDelayMs !== undefined) assertDurationMs(baseDelayMs, "backoff.baseDelayMs");
+  if (maxDelayMs !== undefined) assertDurationMs(maxDelayMs, "backoff.maxDelayMs");
+  if (random !== undefined) assertFunction(random, "backoff.random");
+  return backoff;
 }

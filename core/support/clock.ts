@@ -122,7 +122,11 @@ export class ManualClock implements Clock {
   #order = 0;
   readonly #timers = new Set<ManualTimer>();
 
-  /** @param startMs Where the clock stands at first, in milliseconds since 1970. */
+  /**
+   * Makes a manual clock.
+   *
+   * @param startMs Where the clock stands at first, in milliseconds since 1970.
+   */
   constructor(startMs = 1_700_000_000_000) {
     this.#wallMs = startMs;
     this.#monotonicMs = startMs;
@@ -182,15 +186,15 @@ export class ManualClock implements Clock {
       );
     }
     const target = this.#monotonicMs + byMs;
-    await settle();
+    await nextTurn();
     for (let next = this.#nextBefore(target); next !== undefined; next = this.#nextBefore(target)) {
       this.#moveTo(Math.max(next.dueAt, this.#monotonicMs));
       this.#timers.delete(next);
       next.callback();
-      await settle();
+      await nextTurn();
     }
     this.#moveTo(target);
-    await settle();
+    await nextTurn();
   }
 
   #moveTo(monotonicMs: number): void {
@@ -212,7 +216,11 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets everything that is ready to run, run: microtasks, and one turn of the platform's own loop. */
-function settle(): Promise<void> {
+/**
+ * Lets everything that is ready to run, run: microtasks, and one turn of the platform's own loop. Work that might
+ * otherwise go on by microtasks alone calls it now and then, so that timers and sockets get their turn. No clock has a
+ * hand in it.
+ */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -6,17 +6,17 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * A latch: {@link WakeGate.wake} lets the next (or present) waiter through. A wake that comes while nobody waits is kept,
- * so nothing is missed between looking and waiting.
+ * A latch: {@link WakeGate.wake} lets everybody through who waits. A wake that comes while nobody waits is kept for the
+ * next one, so nothing is missed between looking and waiting; look again after every wait.
  */
 export class WakeGate {
+  readonly #waiters = new Set<() => void>();
   #woken = false;
-  #release: (() => void) | undefined;
 
-  /** Lets the waiter through. */
+  /** Lets everybody through who waits, or else the next one. */
   wake(): void {
-    this.#woken = true;
-    this.#release?.();
+    if (this.#waiters.size === 0) this.#woken = true;
+    for (const release of this.#waiters) release();
   }
 
   /**
@@ -26,24 +26,21 @@ export class WakeGate {
    * @param timeoutMs How long at most; `undefined` for ever.
    * @param signal What ends the wait; the caller looks at it afterwards.
    */
-  async wait(clock: Clock, timeoutMs?: number, signal?: AbortSignal): Promise<void> {
-    if (!this.#woken && signal?.aborted !== true) {
-      await new Promise<void>((resolve) => {
-        const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, resolve);
-        this.#release = resolve;
-        const onAbort = (): void => resolve();
-        signal?.addEventListener("abort", onAbort, { once: true });
-        this.#cleanup = () => {
-          timer?.cancel();
-          signal?.removeEventListener("abort", onAbort);
-        };
-      });
-      this.#release = undefined;
-      this.#cleanup?.();
-      this.#cleanup = undefined;
+  wait(clock: Clock, timeoutMs?: number, signal?: AbortSignal): Promise<void> {
+    if (this.#woken || signal?.aborted === true) {
+      this.#woken = false;
+      return Promise.resolve();
     }
-    this.#woken = false;
+    return new Promise((resolve) => {
+      const release = (): void => {
+        this.#waiters.delete(release);
+        timer?.cancel();
+        signal?.removeEventListener("abort", release);
+        resolve();
+      };
+      const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, release);
+      signal?.addEventListener("abort", release, { once: true });
+      this.#waiters.add(release);
+    });
   }
-
-  #cleanup: (() => void) | undefined;
 }
