@@ -33,6 +33,8 @@ export class PosthornError extends Error {
   readonly retryable: boolean;
 
   /**
+   * Makes the error.
+   *
    * @param code A stable, machine-readable word.
    * @param message One sentence that starts with "Cannot".
    * @param options Cause and retryability.
@@ -51,6 +53,8 @@ export class ValidationError extends PosthornError {
   readonly argument: string;
 
   /**
+   * Makes the error.
+   *
    * @param argument The path of the refused value.
    * @param message One sentence that starts with "Cannot" and names the value's kind.
    * @param options Cause and retryability.
@@ -76,6 +80,8 @@ export class SchemaError extends PosthornError {
   readonly issues: readonly SchemaIssue[];
 
   /**
+   * Makes the error.
+   *
    * @param message One sentence that starts with "Cannot".
    * @param issues Everything that did not fit.
    */
@@ -92,6 +98,8 @@ export class TooLargeError extends PosthornError {
   readonly limitBytes: number;
 
   /**
+   * Makes the error.
+   *
    * @param message One sentence that starts with "Cannot".
    * @param limitBytes The limit that was passed.
    */
@@ -104,7 +112,11 @@ export class TooLargeError extends PosthornError {
 
 /** A bounded queue or buffer is full: back-pressure. Code `queue-full`, retryable. */
 export class QueueFullError extends PosthornError {
-  /** @param message One sentence that starts with "Cannot". */
+  /**
+   * Makes the error.
+   *
+   * @param message One sentence that starts with "Cannot".
+   */
   constructor(message: string) {
     super("queue-full", message, { retryable: true });
     this.name = "QueueFullError";
@@ -113,7 +125,11 @@ export class QueueFullError extends PosthornError {
 
 /** The thing was not started, or was stopped. Code `not-running`. */
 export class NotRunningError extends PosthornError {
-  /** @param message One sentence that starts with "Cannot". */
+  /**
+   * Makes the error.
+   *
+   * @param message One sentence that starts with "Cannot".
+   */
   constructor(message: string) {
     super("not-running", message, { retryable: true });
     this.name = "NotRunningError";
@@ -123,6 +139,8 @@ export class NotRunningError extends PosthornError {
 /** The store could not do it: closed, busy, broken. Code `store`. Unless it says otherwise, nothing was written. */
 export class StoreError extends PosthornError {
   /**
+   * Makes the error.
+   *
    * @param message One sentence that starts with "Cannot".
    * @param options Cause and retryability.
    */
@@ -141,6 +159,8 @@ export class LeaseLostError extends PosthornError {
   readonly messageId: string;
 
   /**
+   * Makes the error.
+   *
    * @param message One sentence that starts with "Cannot".
    * @param messageId The id of the message whose lease was lost.
    */
@@ -153,7 +173,11 @@ export class LeaseLostError extends PosthornError {
 
 /** State changed between read and write (compare-and-set). Code `conflict`, retryable: read again, decide again. */
 export class ConflictError extends PosthornError {
-  /** @param message One sentence that starts with "Cannot". */
+  /**
+   * Makes the error.
+   *
+   * @param message One sentence that starts with "Cannot".
+   */
   constructor(message: string) {
     super("conflict", message, { retryable: true });
     this.name = "ConflictError";
@@ -162,7 +186,11 @@ export class ConflictError extends PosthornError {
 
 /** A backend, label, channel or conversation that does not exist, or is there twice. Code `routing`. */
 export class RoutingError extends PosthornError {
-  /** @param message One sentence that starts with "Cannot". */
+  /**
+   * Makes the error.
+   *
+   * @param message One sentence that starts with "Cannot".
+   */
   constructor(message: string) {
     super("routing", message);
     this.name = "RoutingError";
@@ -183,6 +211,8 @@ export class ConfigError extends PosthornError {
   readonly issues: readonly ConfigIssue[];
 
   /**
+   * Makes the error.
+   *
    * @param issues Everything that is wrong.
    * @param options Cause and retryability.
    */

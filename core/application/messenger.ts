@@ -82,7 +82,11 @@ export class Messenger {
   readonly #takers: ((handed: Handed) => void)[] = [];
   #current: Handed | undefined;
 
-  /** @param parts What it uses of an application. */
+  /**
+   * Makes a messenger.
+   *
+   * @param parts What it uses of an application.
+   */
   constructor(parts: MessengerParts) {
     this.#parts = parts;
   }

@@ -60,7 +60,11 @@ export interface BackendType {
 export class BackendRegistry {
   readonly #types = new Map<string, BackendType>();
 
-  /** @param types The kinds it knows from the start. */
+  /**
+   * Makes a backend registry.
+   *
+   * @param types The kinds it knows from the start.
+   */
   constructor(types: readonly BackendType[] = []) {
     for (const type of types) this.register(type);
   }

@@ -132,6 +132,8 @@ export abstract class Communicator {
   #receipts: ReceiptHandler | undefined;
 
   /**
+   * Makes a communicator.
+   *
    * @param name The backend's name.
    * @throws {ValidationError} If the name is not one.
    */

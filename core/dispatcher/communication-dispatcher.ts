@@ -133,7 +133,11 @@ export class CommunicationDispatcher {
   readonly #newId: () => string;
   readonly #expand = new Map<string, PlanExpander>();
 
-  /** @param options The outbox, if there is one. */
+  /**
+   * Makes a communication dispatcher.
+   *
+   * @param options The outbox, if there is one.
+   */
   constructor(options: CommunicationDispatcherOptions = {}) {
     this.#outbox = options.outbox;
     this.#clock = options.clock ?? systemClock;

@@ -26,7 +26,11 @@ export class IncomingPublisher extends EventTarget {
   readonly #logger: Logger;
   readonly #wrapped = new WeakMap<object, Map<string, EventListener>>();
 
-  /** @param logger Where failing listeners are reported. */
+  /**
+   * Makes an incoming publisher.
+   *
+   * @param logger Where failing listeners are reported.
+   */
   constructor(logger: Logger = silentLogger) {
     super();
     this.#logger = logger;
@@ -108,7 +112,11 @@ export class IncomingPublisher extends EventTarget {
 
 /** What an event listener gets: the message is in `data`, and in `detail` as a `CustomEvent` has it. */
 export class IncomingMessageEvent extends CustomEvent<IncomingMessage> implements IncomingEvent {
-  /** @param message What was said. */
+  /**
+   * Makes an incoming message event.
+   *
+   * @param message What was said.
+   */
   constructor(message: IncomingMessage) {
     super("message", { detail: message });
   }

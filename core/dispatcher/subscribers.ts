@@ -71,7 +71,11 @@ export class TrackingEventSubscriber extends Subscriber {
   readonly #maxEvents: number;
   #events: IncomingEvent[] = [];
 
-  /** @param options A name for people, and how many are kept (1,000). */
+  /**
+   * Makes a tracking event subscriber.
+   *
+   * @param options A name for people, and how many are kept (1,000).
+   */
   constructor(options: { readonly name: string; readonly maxEvents?: number }) {
     super(options);
     this.#maxEvents = assertInteger(options.maxEvents ?? 1_000, "maxEvents", 1, 1_000_000);
@@ -119,7 +123,11 @@ export class QueueEventSubscriber extends Subscriber implements AsyncIterable<In
   readonly #waiting: ((event: IncomingEvent) => void)[] = [];
   #dropped = 0;
 
-  /** @param options Name, size, and what a full queue does. */
+  /**
+   * Makes a queue event subscriber.
+   *
+   * @param options Name, size, and what a full queue does.
+   */
   constructor(options: QueueEventSubscriberOptions) {
     super(options);
     this.#maxSize = assertInteger(options.maxSize ?? 1_000, "maxSize", 1, 1_000_000);

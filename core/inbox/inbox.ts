@@ -61,7 +61,11 @@ export class Inbox {
   readonly #observers = new Set<InboundObserver>();
   readonly #live = new Map<string, IncomingMessage>();
 
-  /** @param options Where it is kept. */
+  /**
+   * Makes an inbox.
+   *
+   * @param options Where it is kept.
+   */
   constructor(options: InboxOptions) {
     this.#options = options;
     this.store = options.store;

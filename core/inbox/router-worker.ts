@@ -52,7 +52,11 @@ export class RouterWorker {
   readonly #consumer: QueueConsumer;
   readonly #after = new Map<string, (committed: boolean) => void>();
 
-  /** @param options Inbox, handler and limits. */
+  /**
+   * Makes a router worker.
+   *
+   * @param options Inbox, handler and limits.
+   */
   constructor(options: RouterWorkerOptions) {
     this.#options = options;
     const { inbox, clock, logger, workerId, concurrency = 100 } = options;

@@ -61,7 +61,11 @@ export class Ledger {
   readonly #waiters = new Map<string, Set<(event: DeliveryEvent) => void>>();
   #subscription: Promise<Subscription<DeliveryEvent>> | undefined;
 
-  /** @param options Where it is kept. */
+  /**
+   * Makes a ledger.
+   *
+   * @param options Where it is kept.
+   */
   constructor(options: LedgerOptions) {
     this.#options = options;
     this.channel = new BroadcastChannel<DeliveryEvent>({

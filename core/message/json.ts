@@ -10,6 +10,7 @@ export type JsonValue = null | boolean | number | string | readonly JsonValue[] 
 
 /** A JSON object. */
 export interface JsonObject {
+  /** A member: any JSON value. */
   readonly [key: string]: JsonValue;
 }
 

@@ -9,6 +9,7 @@ import type { JsonObject } from "./json.ts";
  * The network took the message. It may still fail to arrive: a provider's later word comes as a `ProviderReceipt`.
  */
 export interface AcceptedReceipt {
+  /** Tells it from the other outcomes. */
   readonly outcome: "accepted";
   /** The id the provider gave it: what later receipts and replies refer to. */
   readonly providerMessageId?: string;
@@ -36,6 +37,7 @@ export type RejectionReason =
 
 /** The network did not take the message, and we know it. */
 export interface RejectedReceipt {
+  /** Tells it from the other outcomes. */
   readonly outcome: "rejected";
   /** Whether the same message to the same recipient may be taken later. */
   readonly retryable: boolean;
@@ -58,6 +60,7 @@ export interface RejectedReceipt {
 
 /** The message left and no answer came: it may have been taken. */
 export interface UnknownReceipt {
+  /** Tells it from the other outcomes. */
   readonly outcome: "unknown";
   /** What a person should know: `"connection closed after the message was sent"`. */
   readonly detail: string;
@@ -67,6 +70,7 @@ export interface UnknownReceipt {
 
 /** Nothing was tried, on purpose. */
 export interface SkippedReceipt {
+  /** Tells it from the other outcomes. */
   readonly outcome: "skipped";
   /** Why: `"no address of this kind"`. */
   readonly detail: string;

@@ -89,7 +89,11 @@ export class Outbox {
   readonly #observers = new Set<DeliveryObserver>();
   #running = false;
 
-  /** @param options Where it is kept. */
+  /**
+   * Makes an outbox.
+   *
+   * @param options Where it is kept.
+   */
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.store = options.store;

@@ -103,7 +103,11 @@ export class SenderWorker {
   #consumer: QueueConsumer | undefined;
   #downSince: number | undefined;
 
-  /** @param options Outbox, backend and policy. */
+  /**
+   * Makes a sender worker.
+   *
+   * @param options Outbox, backend and policy.
+   */
   constructor(options: SenderWorkerOptions) {
     this.#options = options;
     const { communicator, policy = {} } = options;

@@ -99,6 +99,8 @@ export class MemoryStore implements MessageStore {
   readonly #nextToken = createTokenGenerator();
 
   /**
+   * Makes a memory store.
+   *
    * @param options Clock, limit, and whom to tell of listeners that throw.
    * @throws {ValidationError} If `maxMessageBytes` is not a positive integer.
    */

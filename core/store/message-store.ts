@@ -31,6 +31,7 @@ export type AppendMode = "log" | "queue" | "both";
 
 /** Adds a message. A message whose id the channel has, or remembers, is left alone and reported `duplicate`. */
 export interface AppendOperation {
+  /** Tells it from the other operations. */
   readonly type: "append";
   /** The channel's key. */
   readonly channel: string;
@@ -48,6 +49,7 @@ export interface AppendOperation {
 
 /** Ends a delivery well: the message leaves the queue. */
 export interface AckOperation {
+  /** Tells it from the other operations. */
   readonly type: "ack";
   /** The channel's key. */
   readonly channel: string;
@@ -59,6 +61,7 @@ export interface AckOperation {
 
 /** Ends a delivery badly: the message goes back to the queue, now or later. */
 export interface ReleaseOperation {
+  /** Tells it from the other operations. */
   readonly type: "release";
   /** The channel's key. */
   readonly channel: string;
@@ -86,6 +89,7 @@ export interface ReleaseOperation {
 
 /** Keeps a delivery going. */
 export interface ExtendOperation {
+  /** Tells it from the other operations. */
   readonly type: "extend";
   /** The channel's key. */
   readonly channel: string;
@@ -99,6 +103,7 @@ export interface ExtendOperation {
 
 /** Removes a message by id, acknowledged or not: a person's decision, not retention's. */
 export interface RemoveOperation {
+  /** Tells it from the other operations. */
   readonly type: "remove";
   /** The channel's key. */
   readonly channel: string;
@@ -112,6 +117,7 @@ export interface RemoveOperation {
 
 /** Moves a reader's place in the log. Going back is allowed: that is a replay. */
 export interface SetCursorOperation {
+  /** Tells it from the other operations. */
   readonly type: "set-cursor";
   /** The channel's key. */
   readonly channel: string;
@@ -123,6 +129,7 @@ export interface SetCursorOperation {
 
 /** Writes a state value. */
 export interface SetStateOperation {
+  /** Tells it from the other operations. */
   readonly type: "set-state";
   /** The key. */
   readonly key: string;
@@ -136,6 +143,7 @@ export interface SetStateOperation {
 
 /** Deletes a state value. */
 export interface DeleteStateOperation {
+  /** Tells it from the other operations. */
   readonly type: "delete-state";
   /** The key. */
   readonly key: string;
