@@ -235,7 +235,7 @@ export class Duel {
         const { expected, ...rest } = part;
         const version = this.#versions.get(part.key) ?? 0;
         if (expected === undefined) return rest;
-        return { ...rest, expectedVersion: expected === "present" ? version : expected === "none" ? 0 : version + 1 };
+        return { ...rest, expectedVersion: expected === "present" ? version : expected === "none" ? 0 : version + 500_000_000 };
       }
     }
   }
