@@ -29,6 +29,9 @@ const COMMON: ReadonlySet<string> = new Set([
   "rate",
   "on_unknown",
   "allow_recipients",
+  "lane_hold",
+  "send_timeout",
+  "concurrency",
 ]);
 
 /**
@@ -83,6 +86,6 @@ export const emulator: BackendType = {
 };
 
 function unknownKey(key: string): string {
-  const guess = nearest(key, Object.keys(KEYS));
+  const guess = nearest(key, KEYS);
   return guess === undefined ? "is not known" : `is not known; did you mean "${guess}"?`;
 }

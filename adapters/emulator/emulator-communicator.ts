@@ -11,6 +11,7 @@ import {
   type CommunicatorCapabilities,
   type DeliveryEvent,
   type Destination,
+  encodeHex,
   errorFields,
   type InboundEvent,
   type IncomingMessage,
@@ -42,7 +43,7 @@ export interface TypedInput {
   readonly id?: string;
 }
 
-const REF = /^[A-Za-z0-9_-]{1,64}$/;
+const REF = /^[A-Za-z0-9_-]{1,50}$/;
 const KNOWN_FIELDS: ReadonlySet<string> = new Set(["conversation", "text", "id"]);
 
 /**
@@ -169,7 +170,7 @@ export class EmulatorCommunicator extends Communicator {
   async type(input: TypedInput): Promise<string> {
     const { conversation, text, ref } = this.#checkInput(input);
     if (!this.isStarted) throw new NotRunningError(`Cannot type on backend "${this.name}": it is not started`);
-    const id = `${this.name}:${conversation}/${ref}`;
+    const id = `${this.name}:${await scopeOf(conversation)}/${ref}`;
     const at = this.#options.clock.now();
     const message: IncomingMessage = {
       id,
@@ -278,7 +279,7 @@ export class EmulatorCommunicator extends Communicator {
     if (typeof ref !== "string" || !REF.test(ref)) {
       throw new ValidationError(
         "id",
-        `Cannot accept 'id': it must be 1 to 64 letters, digits, underscores or hyphens, not ${kindOf(ref)}`,
+        `Cannot accept 'id': it must be 1 to 50 letters, digits, underscores or hyphens, not ${kindOf(ref)}`,
       );
     }
     if (!this.#book.has(conversation)) {
@@ -362,6 +363,12 @@ export class EmulatorCommunicator extends Communicator {
   }
 }
 
+/** Keeps the ids that pages choose apart by conversation, in a form that every store takes. */
+async function scopeOf(conversation: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(conversation));
+  return encodeHex(new Uint8Array(digest, 0, 8));
+}
+
 function refusalOf(error: unknown): Receipt {
   if (error instanceof ValidationError) {
     return {
@@ -380,5 +387,5 @@ function refusalOf(error: unknown): Receipt {
 }
 
 function randomToken(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return encodeHex(crypto.getRandomValues(new Uint8Array(32)));
 }

@@ -23,15 +23,17 @@ export function addHealthRoutes(app: Hono, application: HttpApplication): void {
   }, logger);
 }
 
-async function isReady({ store, communicators, logger }: HttpApplication): Promise<boolean> {
+async function isReady(application: HttpApplication): Promise<boolean> {
+  const { store, logger } = application;
+  if (!application.isRunning) return false;
   try {
     await store.nextDueAt([]);
   } catch (error) {
     logger.warn("not ready: the store does not answer", errorFields(error));
     return false;
   }
-  const waiting = [...communicators.values()].filter((communicator) => !communicator.isStarted);
-  if (waiting.length > 0) logger.warn("not ready: a backend is not started", { backend: waiting[0]?.name });
+  const waiting = application.health().filter(({ isStarted }) => !isStarted);
+  for (const { name, reason } of waiting) logger.warn("not ready: a backend is not started", { backend: name, reason });
   return waiting.length === 0;
 }
 

@@ -3,18 +3,21 @@
  *
  * @module
  */
-import type { ChannelCore, Clock, Communicator, Logger, MessageStore } from "../../core/mod.ts";
+import type { Application } from "../../core/mod.ts";
 
-/** The part of an application that is served. `Application` fits. */
-export interface HttpApplication {
-  /** Where everything is kept. */
-  readonly store: MessageStore;
-  /** Time. */
-  readonly clock: Clock;
-  /** Where it says what it does. */
-  readonly logger: Logger;
-  /** The backends by name. */
-  readonly communicators: ReadonlyMap<string, Communicator>;
-  /** The channels by id. */
-  readonly channels: ReadonlyMap<string, ChannelCore>;
-}
+/** The part of an {@link Application} that is served. */
+export type HttpApplication = Pick<
+  Application,
+  | "cancel"
+  | "channels"
+  | "clock"
+  | "communicators"
+  | "emit"
+  | "health"
+  | "inbox"
+  | "isRunning"
+  | "ledger"
+  | "logger"
+  | "outbox"
+  | "store"
+>;

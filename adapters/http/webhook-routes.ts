@@ -6,10 +6,12 @@
 import type { Hono } from "hono";
 import {
   type Communicator,
+  encodeHex,
   errorFields,
   type IncomingMessage,
   type JsonValue,
   SchemaError,
+  type StoreOperation,
   TooLargeError,
   ValidationError,
   type WebhookBatch,
@@ -17,7 +19,6 @@ import {
 } from "../../core/mod.ts";
 import type { HttpApplication } from "./http-application.ts";
 import { problem } from "./problem.ts";
-import { Quarantine } from "./quarantine.ts";
 import { readBody } from "./read-body.ts";
 import { addRoute } from "./router.ts";
 
@@ -35,11 +36,10 @@ const PREVIEW_BYTES = 65_536;
  * @param application Whose backends they are. They are looked up when a request comes.
  */
 export function addWebhookRoutes(app: Hono, application: HttpApplication): void {
-  const { clock, logger, communicators } = application;
-  const quarantine = new Quarantine(application);
+  const { clock, logger } = application;
 
   async function take(request: Request, name: string): Promise<Response> {
-    const communicator = communicators.get(name);
+    const communicator = application.communicators.get(name);
     const receiver = communicator?.webhook;
     if (communicator === undefined || receiver === undefined) return problem("not-found");
     const body = await readBody(request, { maxBytes: receiver.maxBodyBytes, clock });
@@ -74,7 +74,7 @@ export function addWebhookRoutes(app: Hono, application: HttpApplication): void 
 
   async function commit(communicator: Communicator, batch: WebhookBatch): Promise<void> {
     const { messages, receipts, quarantined } = batch;
-    if (quarantined.length > 0) await quarantine.keep(communicator.name, quarantined);
+    if (quarantined.length > 0) await keepAside(communicator, quarantined);
     if (messages.length > 0) await receiveAll(communicator, messages);
     if (receipts.length > 0) await communicator.receiveReceipts(receipts);
   }
@@ -99,12 +99,23 @@ export function addWebhookRoutes(app: Hono, application: HttpApplication): void 
         messageId: message.id,
         ...errorFields(error),
       });
-      await quarantine.keep(communicator.name, [summaryOf(message)]);
+      await keepAside(communicator, [summaryOf(message)]);
     }
   }
 
+  /** What a provider sends twice is kept once: its id is made from what it is. */
+  async function keepAside(communicator: Communicator, items: readonly JsonValue[]): Promise<void> {
+    const operations = application.inbox.quarantineOperations(communicator.name, items);
+    const named = operations.map(async (operation): Promise<StoreOperation> => {
+      if (operation.type !== "append") return operation;
+      const { message } = operation;
+      return { ...operation, message: { ...message, id: await digestOf(message.senderId, message.content) } };
+    });
+    await application.store.commit(await Promise.all(named));
+  }
+
   async function prove(request: Request, name: string): Promise<Response> {
-    const receiver = communicators.get(name)?.webhook;
+    const receiver = application.communicators.get(name)?.webhook;
     if (receiver === undefined) return problem("not-found");
     if (receiver.handshake === undefined) return problem("method-not-allowed", { headers: { allow: "POST" } });
     return await receiver.handshake(new URL(request.url));
@@ -118,6 +129,11 @@ export function addWebhookRoutes(app: Hono, application: HttpApplication): void 
 
 function isForGood(error: unknown): boolean {
   return error instanceof ValidationError || error instanceof TooLargeError || error instanceof SchemaError;
+}
+
+async function digestOf(backendName: string, item: JsonValue): Promise<string> {
+  const bytes = new TextEncoder().encode(`${backendName}\n${JSON.stringify(item)}`);
+  return encodeHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 function previewOf(body: Uint8Array): JsonValue {

@@ -74,8 +74,8 @@ export async function serve(app: Fetchable, options: ServeOptions = {}): Promise
     } catch (error) {
       if (!isAddressInUse(error)) throw error;
       if (port !== 0 && tried < tryNext && port + tried < 65_535) continue;
-      const ports = tried === 0 ? `port ${port}` : `ports ${port} to ${port + tried}`;
-      throw new PosthornError("address-in-use", `Cannot listen on ${host}: ${ports} taken by other programs`, {
+      const ports = tried === 0 ? `port ${port} is taken` : `ports ${port} to ${port + tried} are taken`;
+      throw new PosthornError("address-in-use", `Cannot listen on ${host}: ${ports}`, {
         cause: error,
         retryable: true,
       });
@@ -126,9 +126,12 @@ async function listenOnDeno(deno: DenoLike, answer: Answer, hostname: string, po
   return {
     port: server.addr.port,
     async stop() {
-      const ended = server.shutdown();
+      let isEnded = false;
+      const ended = server.shutdown().then(() => {
+        isEnded = true;
+      });
       await Promise.race([ended, moment()]);
-      controller.abort();
+      if (!isEnded) controller.abort();
       await server.finished;
     },
   };

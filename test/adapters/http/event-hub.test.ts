@@ -35,7 +35,11 @@ async function setUp(options: Partial<EventHubOptions> = {}): Promise<Bench> {
       logger: silentLogger,
       encode: (message) => {
         bench.encoded++;
-        return encodeEvent({ id: message.seq, event: "number", data: message.content });
+        return encodeEvent({
+          id: message.seq,
+          event: "number",
+          data: message.content,
+        });
       },
       ...options,
     }),
@@ -43,8 +47,14 @@ async function setUp(options: Partial<EventHubOptions> = {}): Promise<Bench> {
   return bench;
 }
 
-async function write(channel: BroadcastChannel<number>, from: number, to: number): Promise<void> {
-  for (let value = from; value <= to; value++) await channel.write("test", value);
+async function write(
+  channel: BroadcastChannel<number>,
+  from: number,
+  to: number,
+): Promise<void> {
+  for (let value = from; value <= to; value++) {
+    await channel.write("test", value);
+  }
 }
 
 function numbers(events: readonly ReceivedEvent[]): readonly number[] {
@@ -65,7 +75,9 @@ describe("EventHub", () => {
     const taking = readers.map((reader) => reader.take(20));
     await settle();
     await write(channel, 4, 23);
-    for (const events of await Promise.all(taking)) assert.deepEqual(numbers(events), range(4, 23));
+    for (const events of await Promise.all(taking)) {
+      assert.deepEqual(numbers(events), range(4, 23));
+    }
     for (const reader of readers) await reader.cancel();
     assert.equal(hub.clients, 0);
   });
@@ -73,7 +85,10 @@ describe("EventHub", () => {
   it("open() encodes a message once for all live clients", async () => {
     const bench = await setUp();
     const { channel, hub } = bench;
-    const readers = Array.from({ length: 50 }, () => new EventReader(hub.open()));
+    const readers = Array.from(
+      { length: 50 },
+      () => new EventReader(hub.open()),
+    );
     for (const reader of readers) await reader.chunk();
     const taking = readers.map((reader) => reader.take(10));
     await settle();
@@ -97,7 +112,9 @@ describe("EventHub", () => {
       await write(channel, written + 1, written + more);
       const wanted = written + more - seen.length + (seed % 3 === 0 ? 1 : 0);
       const taking = reader.take(wanted);
-      if (seed % 3 === 0) await write(channel, written + more + 1, written + more + 1);
+      if (seed % 3 === 0) {
+        await write(channel, written + more + 1, written + more + 1);
+      }
       written += more + (seed % 3 === 0 ? 1 : 0);
       for (const { data, lastEventId } of await taking) {
         seen.push(Number(data));
@@ -137,7 +154,9 @@ describe("EventHub", () => {
 
   it("open() sends only what the filter wants, and the heartbeat moves the place on", async () => {
     const { channel, hub, clock } = await setUp();
-    const reader = new EventReader(hub.open({ after: 0, filter: ({ content }) => content === 3 }));
+    const reader = new EventReader(
+      hub.open({ after: 0, filter: ({ content }) => content === 3 }),
+    );
     await write(channel, 1, 10);
     assert.deepEqual(numbers(await reader.take(1)), [3]);
     assert.equal(reader.parser.lastEventId, "3");
@@ -192,7 +211,11 @@ describe("EventHub", () => {
     assert.ok(reset !== undefined);
     const before = numbers(events.slice(0, events.indexOf(reset)));
     assert.deepEqual(before, range(2, 1 + before.length));
-    assert.deepEqual(numbers(events.slice(events.indexOf(reset))), [498, 499, 500]);
+    assert.deepEqual(numbers(events.slice(events.indexOf(reset))), [
+      498,
+      499,
+      500,
+    ]);
     await reader.cancel();
   });
 
@@ -218,15 +241,32 @@ describe("EventHub", () => {
     await channel.start();
     const encode: EventHubOptions["encode"] = ({ seq, content }) =>
       encodeEvent({ id: seq, event: "number", data: content });
-    const hub = new EventHub({ store, key: channel.key, clock, logger: silentLogger, encode, maxBufferBytes: 300 });
+    const hub = new EventHub({
+      store,
+      key: channel.key,
+      clock,
+      logger: silentLogger,
+      encode,
+      maxBufferBytes: 300,
+    });
     async function follow(from: number, to: number): Promise<void> {
       const reader = new EventReader(hub.open({ after: from - 1 }));
-      assert.deepEqual(numbers(await reader.take(to - from + 1)), range(from, to));
+      assert.deepEqual(
+        numbers(await reader.take(to - from + 1)),
+        range(from, to),
+      );
       await reader.cancel();
     }
     const following: Promise<void>[] = [];
     for (let value = 1; value <= 600; value++) {
-      if (value % 5 === 0) following.push(follow(1 + (value * 7_919) % value, value + (value * 31) % (601 - value)));
+      if (value % 5 === 0) {
+        following.push(
+          follow(
+            1 + (value * 7_919) % value,
+            value + (value * 31) % (601 - value),
+          ),
+        );
+      }
       await channel.write("test", value);
       if (value % 3 === 0) await late(value);
     }
@@ -245,7 +285,10 @@ describe("EventHub", () => {
     const { channel, hub, clock } = await setUp();
     let written = 0;
     for (let round = 0; round < 20; round++) {
-      const readers = Array.from({ length: 50 }, () => new EventReader(hub.open({ after: written })));
+      const readers = Array.from(
+        { length: 50 },
+        () => new EventReader(hub.open({ after: written })),
+      );
       const taking = readers.map((reader) => reader.take(3));
       await write(channel, written + 1, written + 3);
       for (const events of await Promise.all(taking)) {
@@ -281,7 +324,9 @@ describe("EventHub", () => {
       "\ud800",
     ];
     for (const text of hostile) {
-      const reader = new EventReader(new Blob([encodeEvent({ id: 1, event: "message", data: { text } })]).stream());
+      const reader = new EventReader(
+        streamOf(encodeEvent({ id: 1, event: "message", data: { text } })),
+      );
       const events = await reader.take(2);
       assert.equal(events.length, 1);
       assert.equal(events[0]?.type, "message");
@@ -290,6 +335,15 @@ describe("EventHub", () => {
     }
   });
 });
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}
 
 /** A store whose answers take a while after they are true, as those of a database do. */
 class LateStore extends MemoryStore {

@@ -51,7 +51,9 @@ export class EventParser {
     if (field === "event") this.#type = value;
     else if (field === "data") this.#data.push(value);
     else if (field === "id" && !value.includes("\0")) this.#id = value;
-    else if (field === "retry" && /^\d+$/.test(value)) this.retryMs = Number(value);
+    else if (field === "retry" && /^\d+$/.test(value)) {
+      this.retryMs = Number(value);
+    }
     return undefined;
   }
 

@@ -1,0 +1,10 @@
+// An echo bot as a loop: one message at a time, in the order they came. `deno task emulator` runs it.
+import { recvMsg, sendMsg } from "../mod.ts";
+
+/** Says everything back until the signal fires. */
+export async function echoBot(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const message = await recvMsg({ signal });
+    if (message !== undefined) await sendMsg(`You said: ${message.text}`, message);
+  }
+}

@@ -1,0 +1,47 @@
+// The emulator with an echo bot behind it: a bot in the browser, without an account anywhere.
+//
+//   npx --yes deno@2 task emulator            the bot of echo-bot.ts
+//   npx --yes deno@2 task emulator --route    the bot of echo-route.ts
+//
+// PORT names another port than 8787. It runs on Bun and Node 24 too: `node examples/emulator.ts`.
+import process from "node:process";
+import { EmulatorCommunicator } from "../adapters/emulator/mod.ts";
+import { createHttpApp } from "../adapters/http/mod.ts";
+import { serve } from "../adapters/serve/mod.ts";
+import { init, MemoryStore, PosthornError } from "../mod.ts";
+import { echoBot } from "./echo-bot.ts";
+import { echoRoute } from "./echo-route.ts";
+
+const wantedPort = process.env["PORT"];
+const store = new MemoryStore();
+const emulator = new EmulatorCommunicator("emulator", { store });
+const app = await init({ store, closeStore: true, communicators: [{ communicator: emulator }] });
+const stopped = new AbortController();
+
+try {
+  const server = await serve(createHttpApp(app, { emulator: true }), {
+    port: wantedPort === undefined ? 8_787 : Number(wantedPort),
+    // A port that was asked for is the port that is meant.
+    tryNext: wantedPort === undefined ? 20 : 0,
+  });
+  console.log(`The emulator is at ${server.url}/emulator?token=${emulator.token}\n`);
+  console.log("Open it in a browser and say something: the echo bot answers. Ctrl-C ends it.");
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => stopped.signal.aborted ? process.exit(130) : stopped.abort());
+  }
+  if (process.argv.includes("--route")) {
+    echoRoute(app);
+    await new Promise((resolve) => stopped.signal.addEventListener("abort", resolve, { once: true }));
+  } else {
+    await echoBot(stopped.signal).catch((error) => {
+      if (!stopped.signal.aborted) throw error;
+    });
+  }
+  await server.stop();
+} catch (error) {
+  if (!(error instanceof PosthornError)) throw error;
+  console.error(`${error.message}${error.code === "address-in-use" ? "; set PORT to another one" : ""}`);
+  process.exitCode = 1;
+} finally {
+  await app.stop();
+}
