@@ -23,8 +23,7 @@ const MAX_LOCAL_BYTES = 64;
 const MAX_LABEL_LENGTH = 63;
 
 /** `dot-atom-text` of RFC 5322 3.2.3, with the letters, digits and marks of RFC 6532. No quoted form, no comments. */
-const LOCAL =
-  /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
+const LOCAL = /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
 const DOMAIN = /^[\p{L}\p{N}\p{M}.-]+$/u;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const ASCII = /^[\x21-\x7e]*$/;
@@ -77,10 +76,7 @@ export function parseMailDomain(value: string): string | undefined {
   if (domain === undefined || domain.length > 253) return undefined;
   const labels = domain.split(".");
   // A last label of digits would be read as an IPv4 address by others.
-  const isName =
-    labels.every((label) =>
-      label.length <= MAX_LABEL_LENGTH && LABEL.test(label)
-    ) &&
+  const isName = labels.every((label) => label.length <= MAX_LABEL_LENGTH && LABEL.test(label)) &&
     !/^\d+$/.test(labels.at(-1) ?? "");
   return isName ? domain : undefined;
 }
@@ -94,9 +90,7 @@ export function assertMailAddress(
   if (address === undefined) {
     throw new ValidationError(
       argument,
-      `Cannot accept '${argument}': it must be one mail address without name, quotes or comments, not ${
-        kindOf(value)
-      }`,
+      `Cannot accept '${argument}': it must be one mail address without name, quotes or comments, not ${kindOf(value)}`,
     );
   }
   return address;

@@ -3,26 +3,11 @@
  *
  * @module
  */
-import {
-  assertDurationMs,
-  assertInteger,
-  assertText,
-  kindOf,
-  nearest,
-  ValidationError,
-} from "../../core/mod.ts";
+import { assertDurationMs, assertInteger, assertText, kindOf, nearest, ValidationError } from "../../core/mod.ts";
 import { assertMailAddress, type MailAddress } from "./address.ts";
-import {
-  SMTP_TLS_KEYS,
-  type SmtpOptions,
-  type SmtpTlsOptions,
-} from "./options.ts";
+import { SMTP_TLS_KEYS, type SmtpOptions, type SmtpTlsOptions } from "./options.ts";
 import { isRecipientPattern } from "./recipient-rule.ts";
-import {
-  deriveSmtpSecurity,
-  type SmtpSecurity,
-  type SmtpSecurityDecision,
-} from "./security.ts";
+import { deriveSmtpSecurity, type SmtpSecurity, type SmtpSecurityDecision } from "./security.ts";
 
 /** `SmtpOptions`, checked and complete. */
 export interface ResolvedSmtpOptions {
@@ -62,11 +47,9 @@ export interface CheckedSmtpOptions {
 
 const MAX_RECIPIENTS = 1_000;
 const DAY_MS = 86_400_000;
-const HOST_NAME =
-  /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63}){0,126}\.?$/;
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63}){0,126}\.?$/;
 const HOST_ADDRESS = /^(?:[0-9A-Fa-f:.]{2,45}|\[[0-9A-Fa-f:.]{2,45}\])$/;
-const CLIENT_NAME =
-  /^(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,30}|\[[0-9A-Za-z:.]{2,60}\])$/;
+const CLIENT_NAME = /^(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,30}|\[[0-9A-Za-z:.]{2,60}\])$/;
 /** Stands in for a missing sender, beside the fault that says so. */
 const NOBODY: MailAddress = {
   local: "nobody",
@@ -94,9 +77,7 @@ export function checkSmtpOptions(
     check: (value: unknown, name: string) => Value,
   ): Value {
     const value: unknown = options[key];
-    return value === undefined || value === null
-      ? instead
-      : attempt(instead, () => check(value, nameOf(key)));
+    return value === undefined || value === null ? instead : attempt(instead, () => check(value, nameOf(key)));
   }
   /** Goes on after a fault, so that all are found. */
   function attempt<Value>(instead: Value, check: () => Value): Value {
@@ -211,13 +192,11 @@ function wrong(name: string, kind: string, value: unknown): ValidationError {
 function textOf(
   maxLength: number,
 ): (value: unknown, name: string) => string | undefined {
-  return (value, name) =>
-    assertText(value, name, { maxLength, allowEmpty: true }) || undefined;
+  return (value, name) => assertText(value, name, { maxLength, allowEmpty: true }) || undefined;
 }
 
 function durationOf(leastMs: number): (value: unknown, name: string) => number {
-  return (value, name) =>
-    Math.min(assertDurationMs(value, name, leastMs), DAY_MS);
+  return (value, name) => Math.min(assertDurationMs(value, name, leastMs), DAY_MS);
 }
 
 function flagOf(value: unknown, name: string): boolean | undefined {
@@ -294,24 +273,19 @@ function tlsOf(value: unknown, name: string): SmtpTlsOptions {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw wrong(name, "an object", value);
   }
-  const tls: { -readonly [Key in keyof SmtpTlsOptions]: SmtpTlsOptions[Key] } =
-    {};
+  const tls: { -readonly [Key in keyof SmtpTlsOptions]: SmtpTlsOptions[Key] } = {};
   for (const [key, item] of Object.entries(value)) {
     const known = SMTP_TLS_KEYS.find((each) => each === key);
     if (known === undefined) {
       const guess = nearest(key, SMTP_TLS_KEYS);
-      const hint = guess === undefined
-        ? `known keys are ${SMTP_TLS_KEYS.join(", ")}`
-        : `did you mean "${guess}"?`;
+      const hint = guess === undefined ? `known keys are ${SMTP_TLS_KEYS.join(", ")}` : `did you mean "${guess}"?`;
       throw new ValidationError(
         `${name}.${key}`,
         `Cannot accept '${name}.${key}': unknown key; ${hint}`,
       );
     }
     if (item === undefined || item === null) continue;
-    tls[known] = known === "servername"
-      ? hostOf(item, `${name}.${known}`)
-      : pemOf(item, `${name}.${known}`);
+    tls[known] = known === "servername" ? hostOf(item, `${name}.${known}`) : pemOf(item, `${name}.${known}`);
   }
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     throw new ValidationError(

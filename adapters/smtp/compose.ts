@@ -3,26 +3,11 @@
  *
  * @module
  */
-import {
-  type Attachment,
-  type OutgoingMessage,
-  ValidationError,
-} from "../../core/mod.ts";
+import { type Attachment, type OutgoingMessage, ValidationError } from "../../core/mod.ts";
 import type { MailAddress } from "./address.ts";
 import { htmlToText } from "./html-to-text.ts";
-import {
-  encodeBytesBody,
-  type EncodedBody,
-  encodeTextBody,
-} from "./mime-body.ts";
-import {
-  encodeParameter,
-  encodePhrase,
-  encodeText,
-  headerLine,
-  hexOf,
-  mailDate,
-} from "./mime-header.ts";
+import { encodeBytesBody, type EncodedBody, encodeTextBody } from "./mime-body.ts";
+import { encodeParameter, encodePhrase, encodeText, headerLine, hexOf, mailDate } from "./mime-header.ts";
 
 /** What stays the same for all mails of a backend. */
 export interface MailTemplate {
@@ -77,9 +62,7 @@ export function composeMail(
   const headers = [
     headerLine("From", addressValue(template.from, template.fromName)),
     headerLine("To", delivery.to.address),
-    template.replyTo === undefined
-      ? ""
-      : headerLine("Reply-To", template.replyTo.address),
+    template.replyTo === undefined ? "" : headerLine("Reply-To", template.replyTo.address),
     headerLine(
       "Subject",
       encodeText(
@@ -95,9 +78,7 @@ export function composeMail(
       headerLine("References", reference),
     unsubscribeHeaders(template.listUnsubscribe, delivery.deliveryId),
     headerLine("Auto-Submitted", "auto-generated"),
-    delivery.possibleDuplicate === true
-      ? headerLine("X-Possible-Duplicate", "true")
-      : "",
+    delivery.possibleDuplicate === true ? headerLine("X-Possible-Duplicate", "true") : "",
     "MIME-Version: 1.0\r\n",
   ];
   return { text: headers.join("") + bodyOf(message), messageId };
@@ -154,14 +135,10 @@ function unsubscribeHeaders(
   deliveryId: string,
 ): string {
   if (urls.length === 0) return "";
-  const filled = urls.map((url) =>
-    `<${url.replaceAll("{delivery_id}", encodeURIComponent(deliveryId))}>`
-  );
+  const filled = urls.map((url) => `<${url.replaceAll("{delivery_id}", encodeURIComponent(deliveryId))}>`);
   const oneClick = urls.some((url) => url.startsWith("https:"));
   return headerLine("List-Unsubscribe", filled.join(", ")) +
-    (oneClick
-      ? headerLine("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
-      : "");
+    (oneClick ? headerLine("List-Unsubscribe-Post", "List-Unsubscribe=One-Click") : "");
 }
 
 function bodyOf(message: OutgoingMessage): string {
@@ -189,9 +166,7 @@ function multipart(
 ): string {
   const boundary = `=_${kind}_posthorn`;
   const lines = parts.map((part) => `--${boundary}\r\n${part}`);
-  return `Content-Type: multipart/${kind}; boundary="${boundary}"\r\n\r\n${
-    lines.join("")
-  }--${boundary}--\r\n`;
+  return `Content-Type: multipart/${kind}; boundary="${boundary}"\r\n\r\n${lines.join("")}--${boundary}--\r\n`;
 }
 
 function textPart(subtype: "plain" | "html", text: string): string {
@@ -205,10 +180,8 @@ function part(headers: string, { encoding, text }: EncodedBody): string {
   return `${headers}Content-Transfer-Encoding: ${encoding}\r\n\r\n${text}`;
 }
 
-const MEDIA_TYPE =
-  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
-const CHARSET =
-  /;\s{0,9}charset\s{0,9}=\s{0,9}"?([A-Za-z0-9_:.-]{1,40})"?\s{0,9}(?:;|$)/i;
+const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+const CHARSET = /;\s{0,9}charset\s{0,9}=\s{0,9}"?([A-Za-z0-9_:.-]{1,40})"?\s{0,9}(?:;|$)/i;
 
 function attachmentPart(attachment: Attachment, index: number): string {
   const path = `attachments[${index}]`;
@@ -253,9 +226,7 @@ function mediaType(contentType: string, path: string): string {
   }
   // RFC 2046 5.1 and 5.2 forbid base64 in these two; as a file it is bytes anyway.
   if (/^(?:multipart|message)\//.test(bare)) return "application/octet-stream";
-  const charset = bare.startsWith("text/")
-    ? CHARSET.exec(contentType)?.[1]
-    : undefined;
+  const charset = bare.startsWith("text/") ? CHARSET.exec(contentType)?.[1] : undefined;
   return charset === undefined ? bare : `${bare}; charset=${charset}`;
 }
 

@@ -68,9 +68,7 @@ function readConfig(
   for (const [key, value] of Object.entries(config)) {
     const option = known.get(key);
     if (option !== undefined) {
-      options[option] = option.endsWith("Ms") && typeof value === "number"
-        ? value * 1_000
-        : value;
+      options[option] = option.endsWith("Ms") && typeof value === "number" ? value * 1_000 : value;
       continue;
     }
     const guess = nearest(key, [...known.keys()]);

@@ -184,17 +184,11 @@ function decodeEntities(text: string): string {
       if (name !== undefined) {
         return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] ?? whole : whole;
       }
-      const point = decimal === undefined
-        ? Number.parseInt(hex, 16)
-        : Number(decimal);
+      const point = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
       const isCharacter = point >= 0x20 && point <= 0x10_ffff &&
         !(point >= 0x7f && point < 0xa0) &&
         !(point >= 0xd800 && point < 0xe000);
-      return isCharacter
-        ? String.fromCodePoint(point)
-        : point === 9 || point === 10
-        ? " "
-        : "\ufffd";
+      return isCharacter ? String.fromCodePoint(point) : point === 9 || point === 10 ? " " : "\ufffd";
     },
   );
 }

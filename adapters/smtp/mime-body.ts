@@ -76,9 +76,7 @@ const QUOTED: readonly string[] = Array.from(
   (_, byte) => {
     const isPlain = (byte >= 0x20 && byte <= 0x7e && byte !== 0x3d) ||
       byte === 0x09;
-    return isPlain
-      ? String.fromCharCode(byte)
-      : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    return isPlain ? String.fromCharCode(byte) : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   },
 );
 
@@ -97,9 +95,7 @@ function quoteLine(line: string): string {
   let length = 0;
   bytes.forEach((byte, index) => {
     const isLast = index === bytes.length - 1;
-    const quoted = isLast && (byte === 0x20 || byte === 0x09)
-      ? `=${byte === 0x20 ? "20" : "09"}`
-      : QUOTED[byte] ?? "";
+    const quoted = isLast && (byte === 0x20 || byte === 0x09) ? `=${byte === 0x20 ? "20" : "09"}` : QUOTED[byte] ?? "";
     // One place is left for the "=" of a soft break.
     if (length + quoted.length > ENCODED_LINE - 1) {
       out += "=\r\n";

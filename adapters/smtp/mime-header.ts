@@ -30,9 +30,7 @@ export function headerLine(name: string, value: string): string {
       `Cannot compose mail as '${name}' contains a control character`,
     );
   }
-  return value.length + name.length + 2 <= LINE_LENGTH
-    ? `${name}: ${value}\r\n`
-    : foldLine(name, value);
+  return value.length + name.length + 2 <= LINE_LENGTH ? `${name}: ${value}\r\n` : foldLine(name, value);
 }
 
 /** Breaks at spaces, which stay on the next line, so that unfolding (RFC 5322 2.2.3) gives the value back. */
@@ -75,9 +73,7 @@ export function encodePhrase(name: string): string {
     !PRINTABLE.test(name) || name.includes("=?") ||
     name.length > LINE_LENGTH - 20
   ) return encodeWords(name);
-  return ATOM_TEXT.test(name) && name.trim() === name
-    ? name
-    : `"${name.replace(/["\\]/g, "\\$&")}"`;
+  return ATOM_TEXT.test(name) && name.trim() === name ? name : `"${name.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** Cuts between code points only: RFC 2047 5 wants whole characters in each word. */
@@ -96,9 +92,7 @@ function encodeWords(text: string): string {
     bytes += size;
   }
   words.push(word);
-  return words.map((each) =>
-    `=?UTF-8?B?${base64Of(new TextEncoder().encode(each))}?=`
-  ).join(" ");
+  return words.map((each) => `=?UTF-8?B?${base64Of(new TextEncoder().encode(each))}?=`).join(" ");
 }
 
 function utf8Size(character: string): number {
@@ -123,9 +117,7 @@ export function encodeParameter(name: string, value: string): string {
   let piece = "UTF-8''";
   for (const byte of new TextEncoder().encode(value)) {
     const character = String.fromCharCode(byte);
-    const encoded = /[A-Za-z0-9._~-]/.test(character)
-      ? character
-      : `%${hexOf(byte)}`;
+    const encoded = /[A-Za-z0-9._~-]/.test(character) ? character : `%${hexOf(byte)}`;
     if (piece.length + encoded.length > LINE_LENGTH - 28) {
       pieces.push(piece);
       piece = "";
@@ -168,11 +160,7 @@ const MONTHS = [
 export function mailDate(timestamp: number): string {
   const date = new Date(timestamp);
   const two = (value: number): string => String(value).padStart(2, "0");
-  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${
-    two(date.getUTCSeconds())
-  }`;
-  return `${DAYS[date.getUTCDay()]}, ${date.getUTCDate()} ${
-    MONTHS[date.getUTCMonth()]
-  } ` +
+  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+  return `${DAYS[date.getUTCDay()]}, ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ` +
     `${String(date.getUTCFullYear()).padStart(4, "0")} ${time} +0000`;
 }

@@ -4,16 +4,8 @@
  * @module
  */
 export { email } from "./email.ts";
-export {
-  SmtpCommunicator,
-  type SmtpSurroundings,
-} from "./smtp-communicator.ts";
-export {
-  SMTP_OPTION_KEYS,
-  SMTP_TLS_KEYS,
-  type SmtpOptions,
-  type SmtpTlsOptions,
-} from "./options.ts";
+export { SmtpCommunicator, type SmtpSurroundings } from "./smtp-communicator.ts";
+export { SMTP_OPTION_KEYS, SMTP_TLS_KEYS, type SmtpOptions, type SmtpTlsOptions } from "./options.ts";
 export {
   deriveSmtpSecurity,
   type SmtpSecurity,
@@ -22,9 +14,4 @@ export {
 } from "./security.ts";
 export { type MailAddress, parseMailAddress } from "./address.ts";
 export { htmlToText } from "./html-to-text.ts";
-export {
-  classifySmtpFault,
-  type SmtpFault,
-  type SmtpFaultKind,
-  type SmtpStage,
-} from "./outcome.ts";
+export { classifySmtpFault, type SmtpFault, type SmtpFaultKind, type SmtpStage } from "./outcome.ts";

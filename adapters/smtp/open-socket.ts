@@ -48,10 +48,8 @@ export function openSocket(
       socket.removeListener("close", onClose);
       resolve(opened);
     };
-    const onError = (error: Error): void =>
-      done({ fault: faultOf(error, isConnected) });
-    const onClose = (): void =>
-      done({ fault: { stage: isConnected ? "tls" : "connect", kind: "cut" } });
+    const onError = (error: Error): void => done({ fault: faultOf(error, isConnected) });
+    const onClose = (): void => done({ fault: { stage: isConnected ? "tls" : "connect", kind: "cut" } });
     let socket: net.Socket;
     try {
       socket = security === "implicit"
@@ -127,16 +125,12 @@ export function faultOf(error: unknown, isConnected: boolean): SmtpFault {
 /** The machine-readable word of an error, where it has one: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
-  const original: unknown = "originalCode" in error
-    ? error.originalCode
-    : undefined;
+  const original: unknown = "originalCode" in error ? error.originalCode : undefined;
   const code: unknown = original ?? ("code" in error ? error.code : undefined);
   if (typeof code === "string" && /^[A-Z][A-Z0-9_]{1,60}$/.test(code)) {
     return code;
   }
   // Several addresses were tried (happy eyeballs): the last error speaks for all.
   const errors: unknown = "errors" in error ? error.errors : undefined;
-  return Array.isArray(errors) && errors.length > 0
-    ? errorCode(errors.at(-1))
-    : undefined;
+  return Array.isArray(errors) && errors.length > 0 ? errorCode(errors.at(-1)) : undefined;
 }

@@ -4,11 +4,7 @@
  *
  * @module
  */
-import type {
-  RejectedReceipt,
-  RejectionReason,
-  UnknownReceipt,
-} from "../../core/mod.ts";
+import type { RejectedReceipt, RejectionReason, UnknownReceipt } from "../../core/mod.ts";
 
 /**
  * How far a mail came: `queue` (waiting for a connection), `connect` (TCP), `tls` (the handshake, also after STARTTLS),
@@ -321,9 +317,7 @@ export function classifySmtpFault(
     };
   }
   const other = kind === "reply" ? "protocol" : kind;
-  const words = fault.detail === undefined
-    ? WORDS[other]
-    : `${WORDS[other]}: ${fault.detail}`;
+  const words = fault.detail === undefined ? WORDS[other] : `${WORDS[other]}: ${fault.detail}`;
   const mayBeTaken = other === "cut" || other === "timeout" ||
     other === "aborted" || other === "protocol";
   if (stage === "dot" && mayBeTaken) {

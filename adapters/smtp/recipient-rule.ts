@@ -3,11 +3,7 @@
  *
  * @module
  */
-import {
-  type MailAddress,
-  parseMailAddress,
-  parseMailDomain,
-} from "./address.ts";
+import { type MailAddress, parseMailAddress, parseMailDomain } from "./address.ts";
 
 type Pattern = { readonly kind: "all" } | {
   readonly kind: "address" | "domain" | "below";
@@ -20,14 +16,11 @@ function readPattern(pattern: string): Pattern | undefined {
   const isBelow = pattern.startsWith("*@*.");
   if (isBelow || pattern.startsWith("*@")) {
     const domain = parseMailDomain(pattern.slice(isBelow ? 4 : 2));
-    return domain === undefined
-      ? undefined
-      : { kind: isBelow ? "below" : "domain", value: domain };
+    return domain === undefined ? undefined : { kind: isBelow ? "below" : "domain", value: domain };
   }
-  const address = parseMailAddress(pattern);
-  return address === undefined
-    ? undefined
-    : { kind: "address", value: keyOf(address) };
+  // A star is a letter like others in an address, but here somebody would have meant more by it.
+  const address = pattern.includes("*") ? undefined : parseMailAddress(pattern);
+  return address === undefined ? undefined : { kind: "address", value: keyOf(address) };
 }
 
 /** Whether a text is an entry that `allow_recipients` may have. */
@@ -47,9 +40,7 @@ export function createRecipientRule(
   always: readonly MailAddress[],
 ): (recipient: MailAddress) => boolean {
   if (patterns === undefined) return () => true;
-  const read = patterns.map(readPattern).filter((pattern) =>
-    pattern !== undefined
-  );
+  const read = patterns.map(readPattern).filter((pattern) => pattern !== undefined);
   if (read.some(({ kind }) => kind === "all")) return () => true;
   const addresses = new Set(always.map(keyOf));
   const domains = new Set<string>();

@@ -57,8 +57,7 @@ export function deriveSmtpSecurity(
     return port === IMPLICIT_PORT
       ? {
         security: "starttls",
-        warning:
-          "STARTTLS on port 465, where servers expect TLS from the start (use_tls)",
+        warning: "STARTTLS on port 465, where servers expect TLS from the start (use_tls)",
       }
       : { security: "starttls" };
   }
@@ -88,13 +87,10 @@ export function deriveSmtpSecurity(
   if (useTls === undefined && port === IMPLICIT_PORT) {
     return {
       security: "implicit",
-      warning:
-        "neither use_tls nor start_tls is given: using TLS from the start (port 465)",
+      warning: "neither use_tls nor start_tls is given: using TLS from the start (port 465)",
     };
   }
-  const given = useTls === undefined
-    ? "neither use_tls nor start_tls is given"
-    : "use_tls is false";
+  const given = useTls === undefined ? "neither use_tls nor start_tls is given" : "use_tls is false";
   return {
     security: "starttls",
     warning: `${given}: requiring STARTTLS (port ${port})`,
@@ -110,9 +106,7 @@ function implicit(port: number, why?: string): SmtpSecurityDecision {
     unlikely,
   ]
     .filter((each) => each !== undefined).join("; ");
-  return warning === ""
-    ? { security: "implicit" }
-    : { security: "implicit", warning };
+  return warning === "" ? { security: "implicit" } : { security: "implicit", warning };
 }
 
 /** Whether a host can only be this machine. */

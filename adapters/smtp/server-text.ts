@@ -45,9 +45,7 @@ export function createCleaner(
 ): (
   text: string,
 ) => string {
-  const forms = secrets.flatMap(({ username = "", secret }) =>
-    formsOf(username, secret)
-  )
+  const forms = secrets.flatMap(({ username = "", secret }) => formsOf(username, secret))
     .filter((form) => form.length >= SHORTEST_SECRET)
     .sort((left, right) => right.length - left.length);
   return (text) => {

@@ -22,22 +22,13 @@ import {
 } from "../../core/mod.ts";
 import { type MailAddress, parseMailAddress } from "./address.ts";
 import { checkSmtpOptions, type ResolvedSmtpOptions } from "./check-options.ts";
-import {
-  type ComposedMail,
-  composeMail,
-  type MailTemplate,
-} from "./compose.ts";
+import { type ComposedMail, composeMail, type MailTemplate } from "./compose.ts";
 import type { SmtpOptions } from "./options.ts";
 import { classifySmtpFault, type SmtpFault } from "./outcome.ts";
 import { createRecipientRule } from "./recipient-rule.ts";
 import { createCleaner } from "./server-text.ts";
 import { SmtpPool } from "./smtp-pool.ts";
-import {
-  type SmtpAcceptance,
-  type SmtpDelivery,
-  type SmtpEnvelope,
-  SmtpSession,
-} from "./smtp-session.ts";
+import { type SmtpAcceptance, type SmtpDelivery, type SmtpEnvelope, SmtpSession } from "./smtp-session.ts";
 
 /** What {@link SmtpCommunicator} may use of its surroundings. */
 export interface SmtpSurroundings {
@@ -169,9 +160,7 @@ export class SmtpCommunicator extends Communicator {
   override destinations(message: OutgoingMessage): readonly Destination[] {
     const recipients = message.recipients.length > 0
       // What is no address stays as it is, to be refused with a receipt instead of vanishing here.
-      ? message.recipients.map((recipient) =>
-        parseMailAddress(recipient)?.address ?? recipient
-      )
+      ? message.recipients.map((recipient) => parseMailAddress(recipient)?.address ?? recipient)
       : this.#options.defaultRecipients.map(({ address }) => address);
     return Array.from(new Set(recipients), (recipient) => ({ recipient }));
   }
@@ -187,11 +176,8 @@ export class SmtpCommunicator extends Communicator {
         retryable: true,
       });
     }
-    const { defaultRecipients: [first], from, returnPath = from, replyTo } =
-      this.#options;
-    const recipient = context.recipient === undefined
-      ? first
-      : parseMailAddress(context.recipient);
+    const { defaultRecipients: [first], from, returnPath = from, replyTo } = this.#options;
+    const recipient = context.recipient === undefined ? first : parseMailAddress(context.recipient);
     if (recipient === undefined) {
       return context.recipient === undefined
         ? reject(
@@ -220,9 +206,7 @@ export class SmtpCommunicator extends Communicator {
       context.signal,
     );
     this.#log(context, delivery);
-    return "fault" in delivery
-      ? classifySmtpFault(delivery.fault)
-      : this.#accepted(mail.messageId, delivery.accepted);
+    return "fault" in delivery ? classifySmtpFault(delivery.fault) : this.#accepted(mail.messageId, delivery.accepted);
   }
 
   /**
@@ -244,9 +228,7 @@ export class SmtpCommunicator extends Communicator {
       return undefined;
     }
     const receipt = classifySmtpFault(opened.fault);
-    return receipt.outcome === "rejected"
-      ? receipt
-      : reject("unavailable", receipt.detail, { retryable: true });
+    return receipt.outcome === "rejected" ? receipt : reject("unavailable", receipt.detail, { retryable: true });
   }
 
   /** Over a fresh connection if the one at hand turns out to be dead before anything of the mail has left. */
@@ -285,9 +267,7 @@ export class SmtpCommunicator extends Communicator {
       );
     } catch (error) {
       if (!(error instanceof ValidationError)) throw error;
-      const isPlace = message.attachments.some(({ bytes }) =>
-        bytes === undefined
-      );
+      const isPlace = message.attachments.some(({ bytes }) => bytes === undefined);
       return reject(isPlace ? "unsupported" : "invalid-message", error.message);
     }
   }
@@ -297,14 +277,12 @@ export class SmtpCommunicator extends Communicator {
     { response, serverMessageId }: SmtpAcceptance,
   ): Receipt {
     const detail = this.#clean(response);
-    return serverMessageId === undefined
-      ? { outcome: "accepted", providerMessageId: messageId, detail }
-      : {
-        outcome: "accepted",
-        providerMessageId: serverMessageId,
-        providerMessageIds: [serverMessageId, messageId],
-        detail,
-      };
+    return serverMessageId === undefined ? { outcome: "accepted", providerMessageId: messageId, detail } : {
+      outcome: "accepted",
+      providerMessageId: serverMessageId,
+      providerMessageIds: [serverMessageId, messageId],
+      detail,
+    };
   }
 
   #createPool(): SmtpPool {
@@ -345,8 +323,7 @@ function reject(
 }
 
 function templateOf(
-  { from, fromName, replyTo, subjectPrefix, listUnsubscribe }:
-    ResolvedSmtpOptions,
+  { from, fromName, replyTo, subjectPrefix, listUnsubscribe }: ResolvedSmtpOptions,
 ): MailTemplate {
   return {
     from,

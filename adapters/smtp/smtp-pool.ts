@@ -86,9 +86,7 @@ export class SmtpPool {
     if (!session.isUsable) this.#leave();
     else if (isSpent || this.#mayNotIdle()) this.#retire(session);
     else if (!needsReset) this.#store(session);
-    else {void session.reset().then((isReady) =>
-        isReady ? this.#store(session) : this.#leave()
-      );}
+    else void session.reset().then((isReady) => isReady ? this.#store(session) : this.#leave());
   }
 
   /** Closes the idle sessions, which a server that closed one has most likely closed too. */

@@ -121,9 +121,7 @@ export class SmtpSession {
       });
       if ("fault" in opened) {
         return {
-          fault: ended === undefined
-            ? opened.fault
-            : { stage: opened.fault.stage, kind: ended },
+          fault: ended === undefined ? opened.fault : { stage: opened.fault.stage, kind: ended },
         };
       }
       session = new SmtpSession(
@@ -188,10 +186,8 @@ export class SmtpSession {
         signal.removeEventListener("abort", onAbort);
         resolve(delivery);
       };
-      const onAbort = (): void =>
-        this.#fail({ stage: this.#stage, kind: "aborted" });
-      const onTimeout = (): void =>
-        this.#fail({ stage: this.#stage, kind: "timeout" });
+      const onAbort = (): void => this.#fail({ stage: this.#stage, kind: "aborted" });
+      const onTimeout = (): void => this.#fail({ stage: this.#stage, kind: "timeout" });
       let timer = this.#clock.setTimer(
         this.#options.commandTimeoutMs,
         onTimeout,
@@ -295,8 +291,7 @@ export class SmtpSession {
   /** By callback, because nodemailer's word on the login comes just before it closes. */
   #logIn(username: string, finish: (fault?: SmtpFault) => void): void {
     const { password, accessToken } = this.#options;
-    const done = (error: unknown): void =>
-      finish(error ? this.#faultOf(error) : undefined);
+    const done = (error: unknown): void => finish(error ? this.#faultOf(error) : undefined);
     if (accessToken === undefined) {
       this.#connection.login({
         credentials: { user: username, pass: password },
@@ -367,9 +362,7 @@ export class SmtpSession {
     return {
       stage,
       kind: "cut",
-      ...(system === undefined || system === "ECONNECTION"
-        ? {}
-        : { detail: system }),
+      ...(system === undefined || system === "ECONNECTION" ? {} : { detail: system }),
     };
   }
 
@@ -398,8 +391,7 @@ function createConnection(
     accessToken,
   } = options;
   const isImplicit = security === "implicit";
-  const longestMs =
-    Math.max(commandTimeoutMs, dataTimeoutMs, connectTimeoutMs) + BACKSTOP_MS;
+  const longestMs = Math.max(commandTimeoutMs, dataTimeoutMs, connectTimeoutMs) + BACKSTOP_MS;
   return new SMTPConnection({
     host,
     port,
@@ -415,16 +407,13 @@ function createConnection(
     socketTimeout: longestMs,
     socketCloseTimeout: 0,
     ...(clientName === undefined ? {} : { name: clientName }),
-    ...(accessToken === undefined
-      ? {}
-      : { customAuth: { [TOKEN_METHOD]: sendToken } }),
+    ...(accessToken === undefined ? {} : { customAuth: { [TOKEN_METHOD]: sendToken } }),
   });
 }
 
 /** XOAUTH2, as Google and Microsoft describe it. On refusal the server explains in a 334, which is answered by nothing. */
 async function sendToken(
-  { auth, sendCommand, resolve, reject }:
-    SMTPConnection.CustomAuthenticationContext,
+  { auth, sendCommand, resolve, reject }: SMTPConnection.CustomAuthenticationContext,
 ): Promise<
   void
 > {

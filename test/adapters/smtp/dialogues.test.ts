@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import { ManualClock, type Receipt } from "../../../core/mod.ts";
-import type {
-  SmtpStandIn,
-  SmtpStandInAction,
-  SmtpStandInStage,
-} from "../../../adapters/emulator/smtp-stand-in.ts";
+import type { SmtpStandIn, SmtpStandInAction, SmtpStandInStage } from "../../../adapters/emulator/smtp-stand-in.ts";
 import { AUTHORITY, LOCAL } from "./certificates.ts";
 import { type Fixture, type FixtureOptions, withMail } from "./fixture.ts";
 
@@ -193,9 +189,7 @@ function actionFor(
 function wordsOf(receipt: Receipt): string {
   if (receipt.outcome !== "rejected") return receipt.outcome;
   const { retryable, reason, backendDown } = receipt;
-  return `${retryable ? "retry" : "never"} ${reason}${
-    backendDown === true ? " down" : ""
-  }`;
+  return `${retryable ? "retry" : "never"} ${reason}${backendDown === true ? " down" : ""}`;
 }
 
 /** Sends one mail into the script; where the server falls silent, moves time to the end of our patience. */
@@ -234,26 +228,16 @@ function extensionsOf({ pipelining = true }: Dialogue): readonly string[] {
 }
 
 function countOf(server: SmtpStandIn, verb: string): number {
-  return server.sessions.flatMap(({ commands }) => commands).filter((command) =>
-    command.startsWith(verb)
-  ).length;
+  return server.sessions.flatMap(({ commands }) => commands).filter((command) => command.startsWith(verb)).length;
 }
 
 describe("SmtpCommunicator.send() in a scripted dialogue", () => {
-  it("is tried in at least 60 dialogues", () =>
-    assert.ok(DIALOGUES.length >= 60));
+  it("is tried in at least 60 dialogues", () => assert.ok(DIALOGUES.length >= 60));
 
   for (const dialogue of DIALOGUES) {
-    const { stage, answer, expected, keep = false, pipelining, reply = "" } =
-      dialogue;
-    const batch = pipelining === undefined
-      ? ""
-      : pipelining
-      ? ", pipelined"
-      : ", one by one";
-    const title = `takes ${answer} ${reply} at ${stage}${batch}${
-      keep ? ", mail kept" : ""
-    } for: ${expected}`;
+    const { stage, answer, expected, keep = false, pipelining, reply = "" } = dialogue;
+    const batch = pipelining === undefined ? "" : pipelining ? ", pipelined" : ", one by one";
+    const title = `takes ${answer} ${reply} at ${stage}${batch}${keep ? ", mail kept" : ""} for: ${expected}`;
     it(title.replace(/ {2,}/g, " "), async () => {
       const clock = new ManualClock();
       const isSecure = stage === "starttls" || stage === "auth";

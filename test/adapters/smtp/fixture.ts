@@ -12,14 +12,8 @@ import {
   type Receipt,
   type SendContext,
 } from "../../../core/mod.ts";
-import {
-  SmtpStandIn,
-  type SmtpStandInOptions,
-} from "../../../adapters/emulator/smtp-stand-in.ts";
-import {
-  SmtpCommunicator,
-  type SmtpOptions,
-} from "../../../adapters/smtp/mod.ts";
+import { SmtpStandIn, type SmtpStandInOptions } from "../../../adapters/emulator/smtp-stand-in.ts";
+import { SmtpCommunicator, type SmtpOptions } from "../../../adapters/smtp/mod.ts";
 
 /** When every message of these tests was made: Tue, 14 Nov 2023 22:13:20 UTC. */
 export const MADE_AT = 1_700_000_000_000;
@@ -99,10 +93,9 @@ export async function withMail(
 
 /** Keeps every line and its fields, at every level. */
 export function loggerTo(log: string[]): Logger {
-  const write =
-    (level: string) => (message: string, fields: object = {}): void => {
-      log.push(`${level} ${message} ${JSON.stringify(fields)}`);
-    };
+  const write = (level: string) => (message: string, fields: object = {}): void => {
+    log.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  };
   return {
     debug: write("debug"),
     info: write("info"),

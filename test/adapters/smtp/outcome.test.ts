@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import type { RejectionReason } from "../../../core/mod.ts";
-import {
-  classifySmtpFault,
-  type SmtpFaultKind,
-  type SmtpStage,
-} from "../../../adapters/smtp/outcome.ts";
+import { classifySmtpFault, type SmtpFaultKind, type SmtpStage } from "../../../adapters/smtp/outcome.ts";
 
 type Verdict =
   | readonly [retryable: boolean, reason: RejectionReason, backendDown?: "down"]
