@@ -1,0 +1,117 @@
+/**
+ * Files that somebody sent.
+ *
+ * @module
+ */
+import { type OpenAttachmentOptions, PosthornError, TooLargeError } from "../../core/mod.ts";
+import type { CallFailure, TelegramClient } from "./client.ts";
+import { asObject, numberAt, textAt } from "./json.ts";
+import { NetworkFailure } from "./network-error.ts";
+
+/** What {@link openFile} works with. */
+export interface MediaOptions {
+  /** Calls the Bot API. */
+  readonly client: TelegramClient;
+  /** How long one call may take. */
+  readonly timeoutMs: number;
+  /** The most that is read, unless the caller asks for less or more. */
+  readonly maxBytes: number;
+}
+
+/** What Telegram gives as a path: segments of plain characters, none of which leads up. */
+const FILE_PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9_.@+-]+(?:\/[A-Za-z0-9_.@+-]+){0,8}$/;
+
+/**
+ * Streams a file. The address it is fetched from, which holds the token, is built from the configured API root and
+ * nothing else, is not followed elsewhere, and is in no error.
+ *
+ * @param fileId Telegram's id of the file.
+ * @param media What it works with.
+ * @param options A signal, and the most that is read.
+ * @returns The content.
+ * @throws {TooLargeError} If the file is larger than the limit. The stream fails with it when the size was not said.
+ * @throws {PosthornError} With code `media` if there is no such file, or the connection failed (`retryable`).
+ */
+export async function openFile(
+  fileId: string,
+  media: MediaOptions,
+  options: OpenAttachmentOptions = {},
+): Promise<ReadableStream<Uint8Array>> {
+  const { client, timeoutMs } = media;
+  const { signal, maxBytes = media.maxBytes } = options;
+  signal?.throwIfAborted();
+  const answer = await client.call("getFile", { file_id: fileId }, { timeoutMs, signal });
+  signal?.throwIfAborted();
+  if (!answer.ok) throw mediaError(answer.failure);
+  const file = asObject(answer.result);
+  assertSize(numberAt(file, "file_size"), maxBytes);
+  const path = textAt(file, "file_path");
+  if (path === undefined || path.length > 500 || !FILE_PATH.test(path)) {
+    throw new PosthornError("media", "Cannot open file: Telegram gave no path below the bot's own files");
+  }
+  const response = await download(client, path, signal);
+  const length = response.headers.get("content-length");
+  try {
+    assertSize(length === null ? undefined : Number(length), maxBytes);
+  } catch (error) {
+    await response.body?.cancel();
+    throw error;
+  }
+  const body = response.body ?? new Blob([]).stream();
+  return body.pipeThrough(limitBytes(maxBytes));
+}
+
+async function download(client: TelegramClient, path: string, signal: AbortSignal | undefined): Promise<Response> {
+  let response: Response;
+  try {
+    response = await client.download(path, signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    const code = error instanceof NetworkFailure ? error.code : undefined;
+    throw new PosthornError("media", `Cannot open file: no answer${code === undefined ? "" : ` (${code})`}`, {
+      retryable: true,
+    });
+  }
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new PosthornError("media", `Cannot open file: status is ${response.status}`, {
+      retryable: response.status === 429 || response.status >= 500,
+    });
+  }
+  return response;
+}
+
+function mediaError(failure: CallFailure): PosthornError {
+  switch (failure.kind) {
+    case "refused": {
+      const retryable = failure.code === 429 || failure.code >= 500;
+      return new PosthornError("media", `Cannot open file: ${failure.description || failure.code}`, { retryable });
+    }
+    case "foreign":
+      return new PosthornError("media", `Cannot open file: status is ${failure.status}`, {
+        retryable: failure.status === 429 || failure.status >= 500,
+      });
+    case "not-sent":
+    case "no-answer":
+      return new PosthornError("media", "Cannot open file: no answer", { retryable: true });
+  }
+}
+
+function assertSize(sizeBytes: number | undefined, maxBytes: number): void {
+  if (sizeBytes !== undefined && sizeBytes > maxBytes) {
+    throw new TooLargeError(`Cannot open file of ${sizeBytes} bytes: limit is ${maxBytes} bytes`, maxBytes);
+  }
+}
+
+function limitBytes(maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
+  let read = 0;
+  return new TransformStream({
+    transform(chunk, controller): void {
+      read += chunk.byteLength;
+      if (read > maxBytes) {
+        throw new TooLargeError(`Cannot read file any further: limit is ${maxBytes} bytes`, maxBytes);
+      }
+      controller.enqueue(chunk);
+    },
+  });
+}

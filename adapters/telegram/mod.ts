@@ -1,0 +1,17 @@
+/**
+ * Telegram, by grammY: sends to chats by label, receives by webhook or long polling.
+ *
+ * @module
+ */
+export { telegram } from "./backend.ts";
+export { TelegramCommunicator, type TelegramStats, type TelegramSurroundings } from "./communicator.ts";
+export type { EditedMessage } from "./edit.ts";
+export {
+  DEFAULT_ALLOWED_UPDATES,
+  TELEGRAM_CHAT_KEYS,
+  TELEGRAM_OPTION_KEYS,
+  type TelegramBotLike,
+  type TelegramChat,
+  type TelegramOptions,
+} from "./options.ts";
+export type { PollerState } from "./poller.ts";
