@@ -142,11 +142,10 @@ function setWriteAheadLog(database: SqliteDatabaseLike, busyTimeoutMs: number): 
       database.exec("PRAGMA journal_mode = WAL");
       return;
     } catch (error) {
-      if (!isBusy(error) || performance.now() > deadline) {
-        throw new StoreError("Cannot open store: the database is locked by another process", {
-          cause: error,
-          retryable: isBusy(error),
-        });
+      if (!isBusy(error)) throw error;
+      if (performance.now() > deadline) {
+        const message = "Cannot open store: the database is locked by another process";
+        throw new StoreError(message, { cause: error, retryable: true });
       }
       // Waits until the other is done: this one waits as busy_timeout says.
       database.exec("BEGIN IMMEDIATE; COMMIT");

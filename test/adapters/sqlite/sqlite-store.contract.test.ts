@@ -11,7 +11,10 @@ let count = 0;
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-function open(file: string, options: ConstructorParameters<typeof SqliteStore>[0]): Promise<SqliteStore> {
+function open(
+  file: string,
+  options: ConstructorParameters<typeof SqliteStore>[0],
+): Promise<SqliteStore> {
   const store = new SqliteStore({ ...options, path: file });
   paths.set(store, file);
   return Promise.resolve(store);
@@ -21,7 +24,13 @@ describeMessageStore(
   "SqliteStore",
   (options) => open(path.join(directory, `${++count}.db`), options),
   {
-    capabilities: { atomicBatch: true, lanes: "exact", notBefore: true, notifies: "all", durable: true },
+    capabilities: {
+      atomicBatch: true,
+      lanes: "exact",
+      notBefore: true,
+      notifies: "all",
+      durable: true,
+    },
     // What an unclosed store leaves behind is what a killed process leaves behind.
     reopen: (store, options) => open(paths.get(store) ?? "", options),
   },
