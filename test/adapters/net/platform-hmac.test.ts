@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
-import {
-  createRunningSha256,
-  platformHmac,
-} from "../../../adapters/net/platform-hmac.ts";
+import { createRunningSha256, platformHmac } from "../../../adapters/net/platform-hmac.ts";
 import { createHmacSha256, encodeHex } from "../../../core/mod.ts";
 
 describe("platformHmac", () => {

@@ -31,9 +31,7 @@ export function createChance(seed: number): Chance {
 /** How often a mutation test tries: a million with `POSTHORN_LONG=1`, a tenth of it otherwise. */
 export function mutations(): number {
   const host: unknown = Reflect.get(globalThis, "process");
-  const env: unknown = typeof host === "object" && host !== null
-    ? Reflect.get(host, "env")
-    : undefined;
+  const env: unknown = typeof host === "object" && host !== null ? Reflect.get(host, "env") : undefined;
   const isLong = typeof env === "object" && env !== null &&
     Reflect.get(env, "POSTHORN_LONG") === "1";
   return isLong ? 1_000_000 : 100_000;

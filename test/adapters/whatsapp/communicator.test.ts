@@ -96,9 +96,7 @@ describe("WhatsAppCommunicator", () => {
     const before = meta.taken.length;
     await send(create(), {}, { recipient: "US.13491208655302741918" });
     await send(create(), {}, { recipient: "group:Y2FwaQ==" });
-    const [person, group] = meta.taken.slice(before).map(({ payload }) =>
-      payload
-    );
+    const [person, group] = meta.taken.slice(before).map(({ payload }) => payload);
     assert.deepEqual([person?.["recipient"], person?.["to"]], [
       "US.13491208655302741918",
       undefined,
@@ -111,9 +109,7 @@ describe("WhatsAppCommunicator", () => {
 
   for (const { name, status, body, expected } of OUTCOMES) {
     it(`send() reports ${name}`, async () => {
-      const text = body === undefined
-        ? "<html>no JSON</html>"
-        : JSON.stringify(body);
+      const text = body === undefined ? "<html>no JSON</html>" : JSON.stringify(body);
       meta.inject({
         fault: "answer",
         answer: {
@@ -249,8 +245,7 @@ describe("WhatsAppCommunicator", () => {
       contentType: "image/png",
       bytes: Uint8Array.of(1, 2, 3),
     }];
-    const uploads = (): number =>
-      meta.requests.filter(({ path }) => path.endsWith("/media")).length;
+    const uploads = (): number => meta.requests.filter(({ path }) => path.endsWith("/media")).length;
     const before = uploads();
     const from = meta.taken.length;
     await send(create({ store }), { message: "Look", attachments });
@@ -346,9 +341,7 @@ describe("WhatsAppCommunicator", () => {
       }),
     );
     assert.deepEqual(
-      receipts.map((each) =>
-        each.outcome === "rejected" && [each.reason, each.retryable]
-      ),
+      receipts.map((each) => each.outcome === "rejected" && [each.reason, each.retryable]),
       [
         ["invalid-recipient", false],
         ["invalid-message", false],
@@ -444,8 +437,7 @@ describe("WhatsAppCommunicator", () => {
           phone_number_id: 5,
           api_root: "http://x.org",
         }, context),
-      (error) =>
-        error instanceof ConfigError && error.issues[0]?.path === "api_root",
+      (error) => error instanceof ConfigError && error.issues[0]?.path === "api_root",
     );
     const made = whatsapp.create("wa", {
       type: "whatsapp",
@@ -488,9 +480,7 @@ describe("WhatsAppCommunicator", () => {
 
 function bodyOf(payload: object): unknown {
   const text: unknown = Reflect.get(payload, "text");
-  return typeof text === "object" && text !== null
-    ? Reflect.get(text, "body")
-    : undefined;
+  return typeof text === "object" && text !== null ? Reflect.get(text, "body") : undefined;
 }
 
 async function until(condition: () => boolean): Promise<void> {

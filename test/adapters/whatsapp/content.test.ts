@@ -9,10 +9,7 @@ import {
   whatsAppReaction,
   whatsAppTemplate,
 } from "../../../adapters/whatsapp/mod.ts";
-import {
-  addressFields,
-  canonicalAddress,
-} from "../../../adapters/whatsapp/recipient.ts";
+import { addressFields, canonicalAddress } from "../../../adapters/whatsapp/recipient.ts";
 import {
   createOutgoingMessage,
   type JsonObject,

@@ -1,10 +1,6 @@
 // Webhook bodies as Meta sends them, and what signs them.
 import { WhatsAppWebhookReceiver } from "../../../adapters/whatsapp/webhook-receiver.ts";
-import {
-  createHmacSha256,
-  encodeHex,
-  type JsonObject,
-} from "../../../core/mod.ts";
+import { createHmacSha256, encodeHex, type JsonObject } from "../../../core/mod.ts";
 
 export const SECRET = "6f1ed002ab5595859014ebf0951522d9";
 export const NUMBER = "106540352242922";

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import { knownCodes } from "../../../adapters/whatsapp/error-codes.ts";
-import {
-  messageIdOf,
-  readRefusal,
-} from "../../../adapters/whatsapp/graph-answer.ts";
+import { messageIdOf, readRefusal } from "../../../adapters/whatsapp/graph-answer.ts";
 import { OUTCOMES } from "./outcome-table.ts";
 
 describe("readRefusal", () => {
@@ -19,9 +16,7 @@ describe("readRefusal", () => {
 
   it("readRefusal() has a row for every code of the table", () => {
     const rows = new Set(
-      OUTCOMES.map(({ expected }) =>
-        "code" in expected ? expected.code : undefined
-      ),
+      OUTCOMES.map(({ expected }) => "code" in expected ? expected.code : undefined),
     );
     assert.deepEqual(
       knownCodes().filter((code) => !rows.has(String(code))),

@@ -1,15 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "bun:test";
 import { WhatsAppStandIn } from "../../../adapters/emulator/whatsapp-stand-in.ts";
-import {
-  HttpStandIn,
-  type StandInAnswer,
-  type StandInRequest,
-} from "../../../adapters/emulator/http-stand-in.ts";
-import {
-  WhatsAppCommunicator,
-  type WhatsAppOptions,
-} from "../../../adapters/whatsapp/mod.ts";
+import { HttpStandIn, type StandInAnswer, type StandInRequest } from "../../../adapters/emulator/http-stand-in.ts";
+import { WhatsAppCommunicator, type WhatsAppOptions } from "../../../adapters/whatsapp/mod.ts";
 import { PosthornError, TooLargeError } from "../../../core/mod.ts";
 
 /** Where no request may come to. */

@@ -131,14 +131,8 @@ describe("WhatsAppWebhookReceiver.verify", () => {
       for (let round = 0; round < count; round++) {
         const { body, signature, foreign } = chance.pick(bodies);
         const kind = chance.below(4);
-        const given = kind === 0
-          ? foreign
-          : kind === 1
-          ? mutateText(signature)
-          : signature;
-        const sent = kind >= 2 || given === signature
-          ? mutateBytes(body, chance)
-          : body;
+        const given = kind === 0 ? foreign : kind === 1 ? mutateText(signature) : signature;
+        const sent = kind >= 2 || given === signature ? mutateBytes(body, chance) : body;
         if (await receiver.verify(signed(given), sent)) accepted++;
       }
       assert.equal(accepted, 0);
@@ -176,8 +170,7 @@ describe("WhatsAppWebhookReceiver.handshake", () => {
   }
 
   it("handshake() answers the challenge to who knows the token", async () => {
-    const query =
-      "hub.mode=subscribe&hub.verify_token=t%C3%A4st&hub.challenge=1158201444";
+    const query = "hub.mode=subscribe&hub.verify_token=t%C3%A4st&hub.challenge=1158201444";
     assert.deepEqual(await shake(query, "täst"), [200, "1158201444"]);
   });
 
@@ -215,8 +208,7 @@ describe("WhatsAppWebhookReceiver.handshake", () => {
 
   it("handshake() does not echo what is no challenge", async () => {
     for (const challenge of ["", "a%0d%0ab", "x".repeat(501), "%00"]) {
-      const query =
-        `hub.mode=subscribe&hub.verify_token=t&hub.challenge=${challenge}`;
+      const query = `hub.mode=subscribe&hub.verify_token=t&hub.challenge=${challenge}`;
       assert.deepEqual(await shake(query, "t"), [400, ""]);
     }
   });
@@ -270,13 +262,9 @@ describe("WhatsAppWebhookReceiver.parse", () => {
   it("parse() makes references of files, and open() asks for the right one", async () => {
     const opened: string[] = [];
     const receiver = createReceiver({ opened });
-    const messages = EVERY_TYPE.slice(1, 7).map((type, index) =>
-      messageOf(index, type)
-    );
+    const messages = EVERY_TYPE.slice(1, 7).map((type, index) => messageOf(index, type));
     const batch = receiver.parse(utf8(JSON.stringify(payloadOf({ messages }))));
-    const attachments = batch.messages.flatMap((message) =>
-      message.attachments
-    );
+    const attachments = batch.messages.flatMap((message) => message.attachments);
     assert.deepEqual(
       attachments.map(({ kind, providerId }) => [kind, providerId]),
       [
@@ -427,9 +415,7 @@ describe("WhatsAppWebhookReceiver.parse", () => {
       });
       const ids = [
         ...batch.messages.map(({ id }) => Number(id.slice("wa:wamid.".length))),
-        ...batch.receipts.map(({ providerMessageId }) =>
-          Number(providerMessageId.slice("wamid.".length))
-        ),
+        ...batch.receipts.map(({ providerMessageId }) => Number(providerMessageId.slice("wamid.".length))),
       ];
       assert.deepEqual(ids.toSorted((left, right) => left - right), [
         ...Array(size).keys(),
@@ -439,75 +425,74 @@ describe("WhatsAppWebhookReceiver.parse", () => {
   });
 
   it("parse() quarantines what it does not understand, with the place it stood at", () => {
-    const cases:
-      readonly (readonly [value: unknown, reason: string, path: string])[] = [
-        [[], "not-whatsapp", ""],
-        [{ object: "instagram", entry: [] }, "not-whatsapp", ""],
-        [
-          { object: "whatsapp_business_account", entry: {} },
-          "not-whatsapp",
-          "",
-        ],
-        [
-          { object: "whatsapp_business_account", entry: [7] },
-          "no-changes",
-          "entry[0]",
-        ],
-        [
-          payloadOf({}, "account_alerts"),
-          "unknown-field",
-          "entry[0].changes[0]",
-        ],
-        [payloadOf({}), "nothing-known", "entry[0].changes[0].value"],
-        [
-          payloadOf({ messages: {} }),
-          "odd-messages",
-          "entry[0].changes[0].value.messages",
-        ],
-        [
-          payloadOf({ messages: [7] }),
-          "no-id",
-          "entry[0].changes[0].value.messages[0]",
-        ],
-        [
-          payloadOf({ messages: [{ id: "wamid.1" }] }),
-          "no-sender",
-          "entry[0].changes[0].value.messages[0]",
-        ],
-        [
-          payloadOf({ messages: [{ ...messageOf(1, {}), from: "a b" }] }),
-          "no-sender",
-          "entry[0].changes[0].value.messages[0]",
-        ],
-        [
-          payloadOf({ messages: [{ id: "w\u0000", from: "1" }] }),
-          "no-id",
-          "entry[0].changes[0].value.messages[0]",
-        ],
-        [
-          payloadOf({ messages: [{ id: "w".repeat(200), from: "1" }] }),
-          "no-id",
-          "entry[0].changes[0].value.messages[0]",
-        ],
-        [
-          payloadOf({ statuses: [{ id: "w", status: "new" }] }),
-          "odd-status",
-          "entry[0].changes[0].value.statuses[0]",
-        ],
-        [
-          payloadOf({ errors: [{ code: 1 }] }),
-          "error",
-          "entry[0].changes[0].value.errors[0]",
-        ],
-        [
-          payloadOf({
-            metadata: { phone_number_id: "1" },
-            messages: [messageOf(1, {})],
-          }),
-          "other-phone-number",
-          "entry[0].changes[0].value.messages[0]",
-        ],
-      ];
+    const cases: readonly (readonly [value: unknown, reason: string, path: string])[] = [
+      [[], "not-whatsapp", ""],
+      [{ object: "instagram", entry: [] }, "not-whatsapp", ""],
+      [
+        { object: "whatsapp_business_account", entry: {} },
+        "not-whatsapp",
+        "",
+      ],
+      [
+        { object: "whatsapp_business_account", entry: [7] },
+        "no-changes",
+        "entry[0]",
+      ],
+      [
+        payloadOf({}, "account_alerts"),
+        "unknown-field",
+        "entry[0].changes[0]",
+      ],
+      [payloadOf({}), "nothing-known", "entry[0].changes[0].value"],
+      [
+        payloadOf({ messages: {} }),
+        "odd-messages",
+        "entry[0].changes[0].value.messages",
+      ],
+      [
+        payloadOf({ messages: [7] }),
+        "no-id",
+        "entry[0].changes[0].value.messages[0]",
+      ],
+      [
+        payloadOf({ messages: [{ id: "wamid.1" }] }),
+        "no-sender",
+        "entry[0].changes[0].value.messages[0]",
+      ],
+      [
+        payloadOf({ messages: [{ ...messageOf(1, {}), from: "a b" }] }),
+        "no-sender",
+        "entry[0].changes[0].value.messages[0]",
+      ],
+      [
+        payloadOf({ messages: [{ id: "w\u0000", from: "1" }] }),
+        "no-id",
+        "entry[0].changes[0].value.messages[0]",
+      ],
+      [
+        payloadOf({ messages: [{ id: "w".repeat(200), from: "1" }] }),
+        "no-id",
+        "entry[0].changes[0].value.messages[0]",
+      ],
+      [
+        payloadOf({ statuses: [{ id: "w", status: "new" }] }),
+        "odd-status",
+        "entry[0].changes[0].value.statuses[0]",
+      ],
+      [
+        payloadOf({ errors: [{ code: 1 }] }),
+        "error",
+        "entry[0].changes[0].value.errors[0]",
+      ],
+      [
+        payloadOf({
+          metadata: { phone_number_id: "1" },
+          messages: [messageOf(1, {})],
+        }),
+        "other-phone-number",
+        "entry[0].changes[0].value.messages[0]",
+      ],
+    ];
     for (const [value, reason, path] of cases) {
       const { messages, receipts, quarantined } = parse(value);
       assert.deepEqual([messages.length, receipts.length, quarantined.length], [
@@ -551,8 +536,7 @@ describe("WhatsAppWebhookReceiver.parse", () => {
   it("parse() loses nothing of what is no JSON, no UTF-8, too deep or too large", () => {
     const broken = '{"object":"whatsapp_business_account","entry":[';
     const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
-    const polluted =
-      '{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"x","__proto__":{"a":1}}]}]}';
+    const polluted = '{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"x","__proto__":{"a":1}}]}]}';
     for (const text of [broken, deep, "", "null"]) {
       assert.equal(kept(createReceiver().parse(utf8(text))), text);
     }
@@ -619,9 +603,7 @@ describe("WhatsAppWebhookReceiver.parse", () => {
           { length: chance.below(3) },
           () => broken({ id: mark(), status: "sent" }),
         );
-        const value = chance.below(8) === 0
-          ? { messages: { 0: messages }, statuses }
-          : { messages, statuses };
+        const value = chance.below(8) === 0 ? { messages: { 0: messages }, statuses } : { messages, statuses };
         const payload = payloadOf(
           value,
           chance.below(8) === 0 ? "other" : "messages",
