@@ -67,7 +67,7 @@ export class SqliteDriver implements SqlDriver {
   }
 
   prepare(sql: string): SqlStatement {
-    return new SqliteStatement(this.#database.prepare(sql));
+    return new SqliteStatement(this.#database, sql);
   }
 
   transaction<Result>(body: () => Result): Result {
@@ -105,25 +105,34 @@ export class SqliteDriver implements SqlDriver {
   }
 }
 
-/** A statement whose rows are taken for what the SQL says they are. */
+/**
+ * A statement, prepared when it is first used: most programs never use most of them. Its rows are taken for what the SQL
+ * says they are.
+ */
 class SqliteStatement implements SqlStatement {
-  readonly #statement: SqliteStatementLike;
+  readonly #database: SqliteDatabaseLike;
+  readonly #sql: string;
+  #prepared: SqliteStatementLike | undefined;
 
-  constructor(statement: SqliteStatementLike) {
-    this.#statement = statement;
+  constructor(database: SqliteDatabaseLike, sql: string) {
+    this.#database = database;
+    this.#sql = sql;
   }
 
   run(...parameters: SqlValue[]): number {
-    return Number(this.#statement.run(...parameters).changes);
+    this.#prepared ??= this.#database.prepare(this.#sql);
+    return Number(this.#prepared.run(...parameters).changes);
   }
 
   get(...parameters: SqlValue[]): SqlRow | undefined {
-    const row = this.#statement.get(...parameters);
+    this.#prepared ??= this.#database.prepare(this.#sql);
+    const row = this.#prepared.get(...parameters);
     return isRow(row) ? row : undefined;
   }
 
   all(...parameters: SqlValue[]): readonly SqlRow[] {
-    return this.#statement.all(...parameters).filter(isRow);
+    this.#prepared ??= this.#database.prepare(this.#sql);
+    return this.#prepared.all(...parameters).filter(isRow);
   }
 }
 
