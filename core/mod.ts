@@ -25,6 +25,27 @@ export {
   type QueueEventSubscriberOptions,
   TrackingEventSubscriber,
 } from "./dispatcher/subscribers.ts";
+export type { AskOptions, DeliverOptions, DurableOutcome, SkippedChannel } from "./application/notification-plan.ts";
+export * from "./delivery/channel-registry.ts";
+export * from "./delivery/delivery-channel.ts";
+export * from "./delivery/delivery-plan.ts";
+export { fallback, FallbackCommunicator, type FallbackOptions } from "./delivery/fallback-group.ts";
+export {
+  htmlToText,
+  type NotificationPayload,
+  type Recipient,
+  type RenderedContent,
+  renderNotification,
+} from "./delivery/notification.ts";
+export * from "./delivery/orchestrator.ts";
+export type { RestingOptions, RestingState } from "./delivery/resting.ts";
+export {
+  type PlanAnswer,
+  type PlanMove,
+  type PlanRecord,
+  PlanRunner,
+  type PlanRunnerOptions,
+} from "./outbox/plan-runner.ts";
 export { type InboundObserver, Inbox, type InboxOptions } from "./inbox/inbox.ts";
 export type {
   ConversationState,

@@ -9,18 +9,30 @@ import type { Communicator } from "../communicators/communicator.ts";
 import {
   CommunicationDispatcher,
   type DispatchReport,
+  type PlanExpansion,
   type StartReport,
 } from "../dispatcher/communication-dispatcher.ts";
 import type { RouteExplanation } from "../dispatcher/label-routes.ts";
-import { ConfigError, type ConfigIssue, PosthornError } from "../errors.ts";
+import { leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
+import { FallbackCommunicator } from "../delivery/fallback-group.ts";
+import { checkNotification, type NotificationPayload } from "../delivery/notification.ts";
+import { ConfigError, type ConfigIssue, ConflictError, PosthornError } from "../errors.ts";
 import { Inbox } from "../inbox/inbox.ts";
 import { Ledger } from "../ledger/ledger.ts";
+import type { DeliveryEvent } from "../message/delivery-event.ts";
+import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createIdGenerator } from "../message/ids.ts";
 import type { IncomingMessage } from "../message/incoming-message.ts";
 import { cloneJson, type JsonValue } from "../message/json.ts";
-import type { OutgoingMessageInit, Severity } from "../message/outgoing-message.ts";
+import {
+  createOutgoingMessage,
+  type OutgoingMessage,
+  type OutgoingMessageInit,
+  type Severity,
+} from "../message/outgoing-message.ts";
 import type { ProviderReceipt } from "../message/receipt.ts";
 import { Outbox } from "../outbox/outbox.ts";
+import { type PlanAnswer, type PlanMove, type PlanRecord, PlanRunner } from "../outbox/plan-runner.ts";
 import { type SenderPolicy, SenderWorker } from "../outbox/sender-worker.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import type { MessageStore } from "../store/message-store.ts";
@@ -30,6 +42,13 @@ import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import type { ApplicationConfig, OutboxConfig } from "./application-config.ts";
 import { createChannels } from "./channels-from-config.ts";
 import { Messenger } from "./messenger.ts";
+import {
+  type AskOptions,
+  type DeliverOptions,
+  type DurableOutcome,
+  notificationPlan,
+  skippedOf,
+} from "./notification-plan.ts";
 import { senderPolicyFrom } from "./sender-policy.ts";
 
 /** What an application is made from beside its configuration. */
@@ -55,6 +74,9 @@ export interface ApplicationOptions {
   /** `pump`: no workers run by themselves; call {@link Application.pump}. @default `workers` */
   readonly mode?: "workers" | "pump";
 }
+
+/** How often something is tried again that somebody else changed meanwhile. */
+const MAX_CONFLICTS = 10;
 
 /** How a backend is. */
 export interface BackendHealth {
@@ -114,9 +136,13 @@ export class Application {
   readonly messenger: Messenger;
   /** The configured channels by id, and the ledger. */
   readonly channels: ReadonlyMap<string, ChannelCore>;
+  /** Follows fallback plans. */
+  readonly plans: PlanRunner;
   readonly #senders = new Map<string, SenderWorker>();
+  readonly #fallsBack = new Set<string>();
   readonly #failed = new Map<string, unknown>();
   readonly #restarts = new AbortController();
+  readonly #newId: () => string;
   readonly #closeStore: boolean;
   readonly #outboxConfig: OutboxConfig;
   readonly #mode: "workers" | "pump";
@@ -131,6 +157,7 @@ export class Application {
     this.store = options.store ?? new MemoryStore({ clock });
     this.#closeStore = options.closeStore ?? options.store === undefined;
     const newId = options.newId ?? createIdGenerator(() => clock.now());
+    this.#newId = newId;
     const workerId = options.workerId ?? newId();
     const shared = { store: this.store, clock, logger, newId };
     const { ledger = {}, inbox = {}, outbox = {} } = config;
@@ -149,6 +176,13 @@ export class Application {
     });
     const queued = outbox.enabled === false ? {} : { outbox: this.outbox };
     this.dispatcher = new CommunicationDispatcher({ ...queued, clock, logger, newId });
+    this.plans = new PlanRunner({
+      outbox: this.outbox,
+      clock,
+      logger,
+      workerId,
+      mayFallBack: (backendName) => this.#fallsBack.has(backendName),
+    });
     this.channels = new Map<string, ChannelCore>([
       ...createChannels(config.channels ?? {}, shared),
       ["ledger", this.ledger.channel as unknown as ChannelCore],
@@ -209,8 +243,7 @@ export class Application {
   ): void {
     const registry = new BackendRegistry(options.backends);
     const issues: ConfigIssue[] = [];
-    for (const [name, config] of Object.entries(backends)) {
-      if (config.enabled === false) continue;
+    for (const [name, config] of inOrderOfNeed(backends)) {
       const path = `communications.backends.${name}`;
       try {
         const type = globalBackends.has(config.type) && !registry.has(config.type)
@@ -243,6 +276,11 @@ export class Application {
     this.dispatcher.register(communicator, { labels, ...(minSeverity === undefined ? {} : { minSeverity }) });
     communicator.setIncomingHandler((messages) => this.#receive(messages));
     communicator.setReceiptHandler((backendName, receipts) => this.#receipts(backendName, receipts));
+    if (policy.onUnknown === "fallback") this.#fallsBack.add(communicator.name);
+    if (communicator instanceof FallbackCommunicator) {
+      this.dispatcher.expandWith(communicator.name, (message) => this.#beginPlan(communicator, message));
+      return; // its steps are deliveries of the backends it is made of
+    }
     const sender = new SenderWorker({
       outbox: this.outbox,
       communicator,
@@ -250,6 +288,8 @@ export class Application {
       clock: this.clock,
       logger: this.logger,
       workerId,
+      followPlan: (outcome) => this.plans.follow(outcome),
+      isWanted: (row) => this.plans.isWanted(row),
       ...(options.random === undefined ? {} : { random: options.random }),
     });
     this.#senders.set(communicator.name, sender);
@@ -281,6 +321,7 @@ export class Application {
     this.#retryStarts(report);
     if (this.#mode === "pump") return;
     for (const sender of this.#senders.values()) await sender.start();
+    this.plans.start();
     await this.messenger.start();
   }
 
@@ -320,6 +361,7 @@ export class Application {
     await this.#restarting;
     const deadlineMs = (this.#outboxConfig.drain_timeout ?? STOP_DEADLINE_MS / 1_000) * 1_000;
     await this.messenger.stop(deadlineMs);
+    await this.plans.stop();
     if (!this.store.capabilities.durable && this.#mode === "workers") await this.#drain(deadlineMs);
     await Promise.all([...this.#senders.values()].map((sender) => sender.stop(deadlineMs)));
     await this.dispatcher.stopAll();
@@ -355,6 +397,133 @@ export class Application {
     return this.dispatcher.emit(init);
   }
 
+  async #beginPlan(
+    group: FallbackCommunicator,
+    message: OutgoingMessage,
+    isQuestion: boolean = false,
+  ): Promise<PlanExpansion> {
+    const planId = await deliveryIdOf(message.id, group.name);
+    const entry = { deliveryId: planId, backendName: group.name };
+    if (await this.plans.find(planId) !== undefined) {
+      return { entry: { ...entry, status: "duplicate" }, operations: [], events: [] };
+    }
+    const move = await this.plans.begin(planId, group.name, group.planFor(message), message, isQuestion);
+    return { entry: { ...entry, status: "queued" }, operations: move.operations, events: move.events };
+  }
+
+  /**
+   * Delivers a notification by the first of several backends that takes it, through the outbox: a crash at any step is
+   * resumed at that step, and the same `notificationId` again is the same delivery.
+   *
+   * @param payload What is said, to whom; `channels` names backends in the order they are tried.
+   * @param options How they are tried, what counts as arrived, and what ends the wait (not the delivery).
+   * @returns What came of it, with every attempt from the ledger.
+   * @throws {ValidationError} If the payload is not one, or names a backend that is not there.
+   */
+  async deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
+    const notification = checkNotification(payload);
+    const message = createOutgoingMessage(
+      {
+        id: notification.notificationId,
+        message: notification.textContent,
+        label: "notification",
+        ...(notification.subject === undefined ? {} : { subject: notification.subject }),
+        ...(notification.htmlContent === undefined ? {} : { html: notification.htmlContent }),
+        ...(notification.eventType === undefined ? {} : { metadata: { eventType: notification.eventType } }),
+      },
+      { newId: this.#newId, now: () => this.clock.now() },
+    );
+    const planId = await this.#start(message, notificationPlan(notification, this.communicators, options), false);
+    const end = await this.ledger.waitFor(planId, options.signal === undefined ? {} : { signal: options.signal });
+    const attempts = (await this.ledger.eventsOf(message.id)).filter((event) => event.deliveryId !== planId);
+    const record = await this.plans.find(planId);
+    const accepted = attempts.findLast((event) => event.status === "accepted");
+    return {
+      delivered: end.status === "accepted",
+      attempts,
+      skipped: record === undefined ? [] : skippedOf(record),
+      ...(end.status === "accepted" && accepted !== undefined ? { channel: accepted.backendName } : {}),
+    };
+  }
+
+  /**
+   * Asks the same question on several backends; the first answer settles it for all, and those who were asked elsewhere are
+   * told.
+   *
+   * @param payload The question, and whom to ask; `channels` names backends.
+   * @param options Whether all are asked at once (the default) or one after the other, and for how long.
+   * @returns The answer, and where it came from.
+   * @throws {PosthornError} With code `unanswered` when nobody answered in time, or nobody could be asked.
+   */
+  async ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
+    const notification = checkNotification(payload);
+    const { policy = "parallel", withinMs, timeoutMs, signal } = options;
+    const message = createOutgoingMessage(
+      { id: notification.notificationId, message: notification.textContent, label: "question" },
+      { newId: this.#newId, now: () => this.clock.now() },
+    );
+    const terms = { policy, confirm: "reply" as const, ...(withinMs === undefined ? {} : { withinMs }) };
+    const planId = await this.#start(message, notificationPlan(notification, this.communicators, terms), true);
+    const timeout = new AbortController();
+    const timer = timeoutMs === undefined ? undefined : this.clock.setTimer(timeoutMs, () => timeout.abort());
+    try {
+      const both = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
+      await this.ledger.waitFor(planId, { signal: both });
+    } catch (error) {
+      if (!timeout.signal.aborted) throw error;
+      await this.plans.settle(planId, false);
+    } finally {
+      timer?.cancel();
+    }
+    const record = await this.plans.find(planId);
+    if (record?.answer === undefined) {
+      throw new PosthornError("unanswered", `Cannot get an answer to "${message.id}": nobody gave one`);
+    }
+    await this.#tellOthers(record, record.answer);
+    return record.answer;
+  }
+
+  /** Tells those who were asked too that somebody has answered. */
+  async #tellOthers(record: PlanRecord, answer: PlanAnswer): Promise<void> {
+    const by = answer.sender === undefined ? "" : ` by ${answer.sender}`;
+    const told = leavesOf(record.plan).filter(({ leaf, node }) => {
+      const status = stateAt(record.state, leaf)?.status;
+      return node.backendName !== answer.backendName && (status === "sent" || status === "late" || status === "done");
+    });
+    const note = createOutgoingMessage(
+      { id: `${record.message.id}/answered`, message: `Answered${by} on ${answer.backendName}`, label: "question" },
+      { newId: this.#newId, now: () => this.clock.now() },
+    );
+    const targets = told.map(({ node }) => ({
+      backendName: node.backendName,
+      ...(node.recipient === undefined ? {} : { recipient: node.recipient }),
+    }));
+    await this.outbox.enqueue(note, await this.outbox.prepare(note, targets));
+  }
+
+  async #start(message: OutgoingMessage, plan: PlanNode, isQuestion: boolean): Promise<string> {
+    const planId = await deliveryIdOf(message.id, "notification");
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+      if (await this.plans.find(planId) !== undefined) return planId;
+      const move = await this.plans.begin(planId, "notification", plan, message, isQuestion);
+      const { committed } = await this.store.commit(move.operations);
+      if (!committed) continue; // somebody else began the same one
+      this.plans.tell(move);
+      return planId;
+    }
+    throw new ConflictError(`Cannot begin notification "${message.id}": the same is being begun again and again`);
+  }
+
+  /**
+   * Says of a plan (a fallback group's delivery, a notification) that somebody has seen it: nothing more is tried.
+   *
+   * @param planId Its delivery id.
+   * @returns Whether it was under way.
+   */
+  acknowledge(planId: string): Promise<boolean> {
+    return this.plans.settle(planId, true);
+  }
+
   /** Says which backends a message would reach, and why not the others. */
   explain(init: OutgoingMessageInit): RouteExplanation {
     return this.dispatcher.explain(init);
@@ -383,12 +552,13 @@ export class Application {
     const deadline = this.clock.monotonic() + budgetMs;
     const left = (): number => Math.max(0, deadline - this.clock.monotonic());
     const handled = await this.messenger.pump({ budgetMs: left() });
+    await this.plans.pump({ budgetMs: left() });
     const counts = await Promise.all(
       [...this.#senders.values()].map((sender) => sender.pump({ budgetMs: left(), maxMessages: maxSends })),
     );
     const sent = counts.reduce((sum, count) => sum + count, 0);
     const queues = await Promise.all([...this.#senders.keys()].map((name) => this.outbox.queue(name)));
-    const keys = [this.inbox.queue.key, ...queues.map((queue) => queue.key)];
+    const keys = [this.inbox.queue.key, this.plans.channelKey, ...queues.map((queue) => queue.key)];
     return { handled, sent, nextDueAt: await this.store.nextDueAt(keys) };
   }
 
@@ -403,9 +573,38 @@ export class Application {
     });
   }
 
+  /** Takes a batch in, together with what its replies settle: a plan that waited for one, a question. */
   async #receive(messages: readonly IncomingMessage[]): Promise<void> {
-    const isNew = await this.inbox.accept(messages);
-    // With a handler, its router publishes; without one, nobody would.
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+      const moves = await this.#movesBy(messages);
+      const isNew = await this.inbox.accept(messages, moves.flatMap((move) => move.operations));
+      if (isNew === undefined) continue; // a plan moved on meanwhile: look again
+      for (const move of moves) this.plans.tell(move);
+      this.#publish(messages, isNew);
+      return;
+    }
+    throw new ConflictError("Cannot take messages in: plans they settle change faster than they can be written");
+  }
+
+  async #movesBy(messages: readonly IncomingMessage[]): Promise<readonly PlanMove[]> {
+    const moves: PlanMove[] = [];
+    const moved = new Set<string>();
+    for (const { backendName, conversation, replyTo, text, sender, timestamp } of messages) {
+      const move = await this.plans.followReply({
+        backendName,
+        conversation,
+        answer: { text, backendName, at: timestamp, ...(sender === undefined ? {} : { sender }) },
+        ...(replyTo === undefined ? {} : { replyTo }),
+      });
+      if (move === undefined || moved.has(move.record.planId)) continue; // the first answer of a batch counts
+      moved.add(move.record.planId);
+      moves.push(move);
+    }
+    return moves;
+  }
+
+  /** With a handler, its router publishes; without one, nobody would. */
+  #publish(messages: readonly IncomingMessage[], isNew: readonly boolean[]): void {
     if (this.messenger.isHandling) return;
     for (const [index, message] of messages.entries()) {
       if (isNew[index] === true) this.dispatcher.incomingPublisher.publish(message);
@@ -420,9 +619,41 @@ export class Application {
     );
     const { results } = await this.store.commit([...operations, ...kept]);
     for (const [index, event] of events.entries()) {
-      if (results[index]?.status === "done") this.outbox.notify(event);
+      if (results[index]?.status !== "done") continue;
+      this.outbox.notify(event);
+      await this.#movePlan(event);
     }
   }
+
+  async #movePlan(event: DeliveryEvent): Promise<void> {
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+      const move = await this.plans.followReceipt(event);
+      if (move.operations.length === 0) return;
+      const { committed } = await this.store.commit(move.operations);
+      if (committed) return this.plans.tell(move);
+    }
+    this.logger.error("receipt could not move its plan", { deliveryId: event.deliveryId });
+  }
+}
+
+/** Groups come after the backends they are made of; what names nobody, or itself, is left for the registry to refuse. */
+function inOrderOfNeed(
+  backends: Readonly<Record<string, BackendConfig>>,
+): readonly (readonly [string, BackendConfig])[] {
+  const waiting = Object.entries(backends).filter(([, config]) => config.enabled !== false);
+  const ordered: (readonly [string, BackendConfig])[] = [];
+  for (let progress = true; progress;) {
+    progress = false;
+    for (const entry of [...waiting]) {
+      const [name, { channels }] = entry;
+      const needs = Array.isArray(channels) ? channels : [];
+      if (waiting.some(([other]) => other !== name && needs.includes(other))) continue;
+      ordered.push(entry);
+      waiting.splice(waiting.indexOf(entry), 1);
+      progress = true;
+    }
+  }
+  return [...ordered, ...waiting];
 }
 
 function wordOf(error: unknown): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Communicator, Destination } from "../communicators/communicator.ts";
-import { NotRunningError, PosthornError, RoutingError } from "../errors.ts";
+import { ConflictError, NotRunningError, PosthornError, RoutingError } from "../errors.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createIdGenerator } from "../message/ids.ts";
@@ -105,6 +105,9 @@ export interface StartReport {
   }[];
 }
 
+/** How often a message is queued again when a plan of it was begun by somebody else meanwhile. */
+const MAX_CONFLICTS = 5;
+
 /** Messages that are not aborted have this signal: making one for each would cost more than the sending. */
 const NEVER: AbortSignal = new AbortController().signal;
 
@@ -168,8 +171,7 @@ export class CommunicationDispatcher {
   }
 
   /**
-   * Says what a backend's deliveries are made of, where they are not its own: a fallback group's are the first steps of a
-   * plan.
+   * Says how a backend's deliveries begin where it has none of its own: a fallback group's begin as a plan.
    */
   expandWith(backendName: string, expand: PlanExpander): void {
     this.#expand.set(backendName, expand);
@@ -200,15 +202,25 @@ export class CommunicationDispatcher {
   }
 
   async #queue(message: OutgoingMessage, routes: readonly Route[], outbox: Outbox): Promise<DispatchReport> {
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+      const report = await this.#tryToQueue(message, routes, outbox);
+      if (report !== undefined) return report;
+    }
+    throw new ConflictError(`Cannot queue message "${message.id}": the same is being queued again and again`);
+  }
+
+  async #tryToQueue(
+    message: OutgoingMessage,
+    routes: readonly Route[],
+    outbox: Outbox,
+  ): Promise<DispatchReport | undefined> {
     const undelivered: Undelivered[] = routes.length === 0 ? [this.#unrouted(message)] : [];
     const targets: DeliveryTarget[] = [];
-    const more: StoreOperation[] = [];
+    const plans: PlanExpansion[] = [];
     for (const { communicator } of routes) {
-      const expanded = await this.#expand.get(communicator.name)?.(message);
-      if (expanded !== undefined) {
-        targets.push(...expanded.targets);
-        more.push(...expanded.operations);
-        undelivered.push(...expanded.undelivered);
+      const plan = await this.#expand.get(communicator.name)?.(message);
+      if (plan !== undefined) {
+        plans.push(plan);
         continue;
       }
       const destinations = communicator.destinations(message);
@@ -216,13 +228,18 @@ export class CommunicationDispatcher {
       for (const destination of destinations) targets.push({ ...destination, backendName: communicator.name });
     }
     const prepared = await outbox.prepare(message, targets);
-    const isNew = await outbox.enqueue(message, prepared, more);
-    const deliveries = prepared.map(({ row }, index): DispatchEntry => ({
-      deliveryId: row.deliveryId,
-      backendName: row.backendName,
-      status: isNew[index] === true ? "queued" : "duplicate",
-      ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
-    }));
+    const isNew = await outbox.enqueue(message, prepared, plans.flatMap((plan) => plan.operations));
+    if (isNew === undefined) return undefined;
+    for (const event of plans.flatMap((plan) => plan.events)) outbox.notify(event, message);
+    const deliveries = [
+      ...prepared.map(({ row }, index): DispatchEntry => ({
+        deliveryId: row.deliveryId,
+        backendName: row.backendName,
+        status: isNew[index] === true ? "queued" : "duplicate",
+        ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
+      })),
+      ...plans.map((plan) => plan.entry),
+    ];
     this.#warn(message, undelivered);
     return {
       messageId: message.id,
@@ -363,15 +380,18 @@ export class CommunicationDispatcher {
   }
 }
 
-/** Makes the first deliveries of a plan. */
-export type PlanExpander = (message: OutgoingMessage) => Promise<{
-  /** The deliveries. */
-  readonly targets: readonly DeliveryTarget[];
-  /** What else to commit. */
+/** The beginning of a plan. */
+export interface PlanExpansion {
+  /** The entry of the report: the plan as a whole. */
+  readonly entry: DispatchEntry;
+  /** What begins it. */
   readonly operations: readonly StoreOperation[];
-  /** What reached nobody. */
-  readonly undelivered: readonly Undelivered[];
-}>;
+  /** What to tell observers of once that is committed. */
+  readonly events: readonly DeliveryEvent[];
+}
+
+/** Makes the beginning of a plan for a message. */
+export type PlanExpander = (message: OutgoingMessage) => Promise<PlanExpansion>;
 
 function isList(options: RouteOptions | readonly string[]): options is readonly string[] {
   return Array.isArray(options);

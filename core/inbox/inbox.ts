@@ -118,16 +118,18 @@ export class Inbox {
    *
    * @param messages What came in.
    * @param more What else to commit with them.
-   * @returns For each message, whether it is new.
+   * @returns For each message, whether it is new. `undefined`: `more` was refused, and nothing was kept.
    * @throws {ValidationError} If one is not a message; none is kept then.
    * @throws {StoreError} If the store cannot do it; none is kept then.
    */
   async accept(
     messages: readonly IncomingMessage[],
     more: readonly StoreOperation[] = [],
-  ): Promise<readonly boolean[]> {
+  ): Promise<readonly boolean[] | undefined> {
     if (messages.length === 0 && more.length === 0) return [];
-    const { results } = await this.store.commit([...messages.map((message) => this.#append(message)), ...more]);
+    const appends = messages.map((message) => this.#append(message));
+    const { committed, results } = await this.store.commit([...appends, ...more]);
+    if (!committed) return undefined;
     const at = this.#options.clock.now();
     return messages.map((message, index) => {
       const isNew = results[index]?.status === "done";

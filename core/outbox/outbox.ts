@@ -182,15 +182,17 @@ export class Outbox {
    * @param message What is said.
    * @param prepared The deliveries.
    * @param more What else to commit with them.
-   * @returns For each delivery, whether it is new; `false`: the same was queued before.
+   * @returns For each delivery, whether it is new; `false`: the same was queued before. `undefined`: `more` was refused,
+   * and nothing was queued.
    */
   async enqueue(
     message: OutgoingMessage,
     prepared: readonly PreparedDelivery[],
     more: readonly StoreOperation[] = [],
-  ): Promise<readonly boolean[]> {
+  ): Promise<readonly boolean[] | undefined> {
     const operations = prepared.flatMap((delivery) => delivery.operations);
-    const { results } = await this.store.commit([...operations, ...more]);
+    const { committed, results } = await this.store.commit([...operations, ...more]);
+    if (!committed) return undefined;
     let next = 0;
     return prepared.map((delivery) => {
       const isNew = results[next]?.status === "done";

@@ -81,6 +81,8 @@ export interface SenderWorkerOptions {
   readonly random?: () => number;
   /** Follows plans. */
   readonly followPlan?: PlanFollower;
+  /** Whether a step of a plan is still wanted. */
+  readonly isWanted?: (row: OutboxRow) => Promise<boolean>;
 }
 
 const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
@@ -165,6 +167,10 @@ export class SenderWorker {
       claimed.failures.at(-1)?.reason === "lease-expired" && claimed.failures.at(-1)?.attempt === context.attempt - 1
     ) {
       return await this.#afterCrash(attempt, context);
+    }
+    if (stored.plan !== undefined && await this.#options.isWanted?.(stored) === false) {
+      const event = this.#event(attempt, "cancelled", { reason: "settled-elsewhere" });
+      return { kind: "ack", operations: this.#announce(attempt, [event]) };
     }
     if (!communicator.isStarted) return postpone(BACKEND_PAUSE_MS);
     return await this.#send(attempt, context);
@@ -300,7 +306,9 @@ export class SenderWorker {
       const events = [this.#event(held, "unknown", facts), this.#event(held, "held", facts)];
       return this.#release(held, events, { delayMs: holdMs, holdLaneMs: 0, countAttempt: false });
     }
-    if (choice === "fallback" && attempt.row.plan !== undefined) {
+    const isStep = attempt.row.plan !== undefined && this.#options.followPlan !== undefined;
+    if (isStep && (choice === "fallback" || number >= this.#retry.maxAttempts)) {
+      // Whether the plan goes on to another channel is its follower's to say: by default it does not.
       return this.#end(marked, "unknown", [this.#event(marked, "unknown", facts)]);
     }
     if (number >= this.#retry.maxAttempts) {

@@ -1,0 +1,98 @@
+/**
+ * From a notification to its plan.
+ *
+ * @module
+ */
+import type { Communicator } from "../communicators/communicator.ts";
+import { type Confirmation, leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
+import type { Notification } from "../delivery/notification.ts";
+import { ValidationError } from "../errors.ts";
+import type { DeliveryEvent } from "../message/delivery-event.ts";
+import type { PlanRecord } from "../outbox/plan-runner.ts";
+import { nearest } from "../support/nearest.ts";
+
+/** How {@link Application.deliver} tries. */
+export interface DeliverOptions {
+  /** One after the other, or all at once. @default `"ordered"` */
+  readonly policy?: "ordered" | "parallel";
+  /** What counts as arrived. @default `"accepted"` */
+  readonly confirm?: Confirmation;
+  /** How long a channel has to arrive; then the next is tried. */
+  readonly withinMs?: number;
+  /** Ends the wait, not the delivery. */
+  readonly signal?: AbortSignal;
+}
+
+/** How {@link Application.ask} asks. */
+export interface AskOptions {
+  /** All at once, or one after the other. @default `"parallel"` */
+  readonly policy?: "ordered" | "parallel";
+  /** With `ordered`: how long each has to answer; then the next is asked. */
+  readonly withinMs?: number;
+  /** How long to wait for an answer. @default for ever */
+  readonly timeoutMs?: number;
+  /** Ends the wait, not the question. */
+  readonly signal?: AbortSignal;
+}
+
+/** What came of a delivery through the outbox. */
+export interface DurableOutcome {
+  /** Whether it arrived, as far as was asked for. */
+  readonly delivered: boolean;
+  /** By which channel. */
+  readonly channel?: string;
+  /** Every step of every attempt, oldest first. */
+  readonly attempts: readonly DeliveryEvent[];
+  /** The channels that were left out, and why. */
+  readonly skipped: readonly SkippedChannel[];
+}
+
+/** A channel that was left out. */
+export interface SkippedChannel {
+  /** The channel. */
+  readonly channel: string;
+  /** Why. */
+  readonly reason: string;
+}
+
+/**
+ * Makes a plan: the chosen backends in their order, each with the recipient's address of its own kind.
+ *
+ * @param notification What is said, to whom.
+ * @param communicators The backends by name.
+ * @param options How they are tried.
+ * @throws {ValidationError} If it names a backend that is not there.
+ */
+export function notificationPlan(
+  notification: Notification,
+  communicators: ReadonlyMap<string, Communicator>,
+  options: DeliverOptions,
+): PlanNode {
+  const { policy = "ordered", confirm, withinMs } = options;
+  const names = notification.channels ?? [...communicators.keys()];
+  const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
+  const children = names.map((backendName): PlanNode => {
+    const communicator = communicators.get(backendName);
+    if (communicator === undefined) throw unknownChannel(backendName, [...communicators.keys()]);
+    const recipient = notification.recipient[communicator.addressKind ?? backendName];
+    const leaf = { kind: "leaf", backendName, ...terms } as const;
+    return recipient === undefined || recipient === ""
+      ? { ...leaf, skip: "the recipient has no address of this kind" }
+      : { ...leaf, recipient };
+  });
+  return { kind: policy, children };
+}
+
+function unknownChannel(name: string, known: readonly string[]): ValidationError {
+  const guess = nearest(name, known);
+  const hint = guess === undefined ? `known channels are ${known.join(", ") || "none"}` : `did you mean "${guess}"?`;
+  return new ValidationError("channels", `Cannot deliver by unknown channel "${name}": ${hint}`);
+}
+
+/** The channels of a plan that were left out, and why. */
+export function skippedOf(record: PlanRecord): readonly SkippedChannel[] {
+  return leavesOf(record.plan).flatMap(({ leaf, node }) => {
+    const state = stateAt(record.state, leaf);
+    return state?.status === "skipped" ? [{ channel: node.backendName, reason: state.reason ?? "skipped" }] : [];
+  });
+}

@@ -1,0 +1,132 @@
+/**
+ * `type: fallback`: several backends as one.
+ *
+ * @module
+ */
+import type { BackendConfig, BackendContext, BackendType } from "../communicators/backend-registry.ts";
+import { Communicator, type SendContext } from "../communicators/communicator.ts";
+import { ConfigError, type ConfigIssue, kindOf } from "../errors.ts";
+import type { OutgoingMessage } from "../message/outgoing-message.ts";
+import type { Receipt } from "../message/receipt.ts";
+import type { Confirmation, PlanNode } from "./delivery-plan.ts";
+
+/** What a fallback group is made from. */
+export interface FallbackOptions {
+  /** The backends, in the order they are tried. One may be a fallback group itself. */
+  readonly channels: readonly Communicator[];
+  /** One after the other, or all at once. @default `"ordered"` */
+  readonly policy?: "ordered" | "parallel";
+  /** What counts as arrived. @default `"accepted"` */
+  readonly confirm?: Confirmation;
+  /** How long a channel has to arrive; then the next is tried. */
+  readonly withinMs?: number;
+}
+
+const CONFIRMATIONS: readonly Confirmation[] = ["accepted", "delivered", "read", "reply"];
+
+/**
+ * Several backends as one: the first that delivers wins. Behind an outbox it is a plan, kept in the store and followed step
+ * by step, so that it survives a crash; by itself, `send` tries the backends one after the other in the process.
+ */
+export class FallbackCommunicator extends Communicator {
+  /** The backends. */
+  readonly channels: readonly Communicator[];
+  readonly #options: FallbackOptions;
+
+  /**
+   * @param name Its name.
+   * @param options The backends, and what counts as arrived.
+   */
+  constructor(name: string, options: FallbackOptions) {
+    super(name);
+    this.channels = options.channels;
+    this.#options = options;
+  }
+
+  /**
+   * The plan for a message. A recipient is meant for a channel when it is written `backend:address` or `kind:address`
+   * (`email:ops@example.com`); a channel that none is meant for uses its own destinations, or is skipped when others are
+   * named.
+   */
+  planFor(message: OutgoingMessage): PlanNode {
+    const { policy = "ordered" } = this.#options;
+    return { kind: policy, children: this.channels.map((channel) => this.#nodeFor(channel, message)) };
+  }
+
+  #nodeFor(channel: Communicator, message: OutgoingMessage): PlanNode {
+    if (channel instanceof FallbackCommunicator) return channel.planFor(message);
+    const { confirm, withinMs } = this.#options;
+    const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
+    const base = { kind: "leaf", backendName: channel.name, ...terms } as const;
+    const own = message.recipients.flatMap((recipient) => addressFor(channel, recipient) ?? []);
+    if (message.recipients.length > 0 && own.length === 0) {
+      return { ...base, skip: "no recipient is meant for this channel" };
+    }
+    const destinations = channel.destinations({ ...message, recipients: own });
+    const [only, ...others] = destinations;
+    if (only === undefined) return { ...base, skip: "the channel has no recipient for this message" };
+    const leaves = [only, ...others].map((
+      { recipient },
+    ): PlanNode => (recipient === undefined ? base : { ...base, recipient }));
+    const [single] = leaves;
+    return others.length === 0 && single !== undefined ? single : { kind: "all", children: leaves };
+  }
+
+  /** Tries the backends one after the other, without an outbox. An `unknown` ends it: it may have arrived. */
+  override async send(message: OutgoingMessage, context: SendContext): Promise<Receipt> {
+    let last: Receipt = { outcome: "skipped", detail: "no channel could be tried" };
+    for (const channel of this.channels) {
+      if (!channel.isStarted) continue;
+      const own = message.recipients.flatMap((recipient) => addressFor(channel, recipient) ?? []);
+      if (message.recipients.length > 0 && own.length === 0) continue;
+      for (const { recipient } of channel.destinations({ ...message, recipients: own })) {
+        const { recipient: _recipient, ...rest } = context;
+        last = await channel.send(message, recipient === undefined ? rest : { ...rest, recipient });
+        if (last.outcome === "accepted" || last.outcome === "unknown") return last;
+      }
+    }
+    return last;
+  }
+
+  /** One delivery: to whom is decided channel by channel. */
+  override destinations(_message: OutgoingMessage): readonly [Readonly<Record<never, never>>] {
+    return [{}];
+  }
+}
+
+function addressFor(channel: Communicator, recipient: string): string | undefined {
+  const colon = recipient.indexOf(":");
+  if (colon <= 0) return undefined;
+  const kind = recipient.slice(0, colon);
+  const isMeant = kind === channel.name || kind === (channel.addressKind ?? channel.name);
+  return isMeant ? recipient.slice(colon + 1) : undefined;
+}
+
+/** `type: fallback` with `channels`, `policy`, `confirm` and `within` (seconds). */
+export const fallback: BackendType = {
+  type: "fallback",
+  create(name: string, config: BackendConfig, { resolve }: BackendContext): Communicator {
+    const { channels, policy, confirm, within } = config as BackendConfig & Readonly<Record<string, unknown>>;
+    const issues: ConfigIssue[] = [];
+    if (!Array.isArray(channels) || channels.length === 0 || channels.some((each) => typeof each !== "string")) {
+      issues.push({ path: "channels", message: `must be a list of backend names, not ${kindOf(channels)}` });
+    }
+    if (policy !== undefined && policy !== "ordered" && policy !== "parallel") {
+      issues.push({ path: "policy", message: `must be ordered or parallel, not ${kindOf(policy)}` });
+    }
+    const confirmation = CONFIRMATIONS.find((word) => word === confirm);
+    if (confirm !== undefined && confirmation === undefined) {
+      issues.push({ path: "confirm", message: `must be one of ${CONFIRMATIONS.join(", ")}, not ${kindOf(confirm)}` });
+    }
+    if (within !== undefined && (typeof within !== "number" || !(within > 0))) {
+      issues.push({ path: "within", message: `must be a number of seconds above 0, not ${kindOf(within)}` });
+    }
+    if (issues.length > 0) throw new ConfigError(issues);
+    return new FallbackCommunicator(name, {
+      channels: (channels as readonly string[]).map(resolve),
+      ...(policy === "parallel" ? { policy } : {}),
+      ...(confirmation === undefined ? {} : { confirm: confirmation }),
+      ...(typeof within === "number" ? { withinMs: within * 1_000 } : {}),
+    });
+  },
+};

@@ -1,0 +1,139 @@
+/**
+ * A notification: one message for one person, by whatever way reaches them.
+ *
+ * @module
+ */
+import { kindOf, ValidationError } from "../errors.ts";
+import { assertText } from "../support/assert.ts";
+
+/** A person, with an address for each kind of network. */
+export interface Recipient {
+  /** Mail. */
+  readonly email?: string;
+  /** Phone, for text messages and calls. */
+  readonly phone?: string;
+  /** Telegram chat. */
+  readonly telegram?: string;
+  /** WhatsApp number. */
+  readonly whatsapp?: string;
+  /** Any other kind, by name. */
+  readonly [kind: string]: string | undefined;
+}
+
+/** Content in two forms, as a template function gives it. */
+export interface RenderedContent {
+  /** As HTML. */
+  readonly html?: string;
+  /** As text. @default made from the HTML */
+  readonly text?: string;
+}
+
+/** What {@link DeliveryOrchestrator.deliver} takes. */
+export interface NotificationPayload {
+  /** The notification's own id: the same id delivered again is the same notification. */
+  readonly notificationId: string;
+  /** Whom it is for. */
+  readonly recipient: Recipient;
+  /** The subject, where the network has one. */
+  readonly subject?: string;
+  /** The content as HTML. */
+  readonly htmlContent?: string;
+  /** The content as text. @default made from the HTML */
+  readonly textContent?: string;
+  /** Which channels, in which order. @default all, in the order they were given to the orchestrator */
+  readonly channels?: readonly string[];
+  /** What kind of event it tells of, for logs. */
+  readonly eventType?: string;
+}
+
+/** A payload, checked, with its text. */
+export interface Notification extends NotificationPayload {
+  /** The content as text: never empty. */
+  readonly textContent: string;
+}
+
+/**
+ * Checks a payload and completes it: text that is absent is made from the HTML.
+ *
+ * @param payload What the caller wrote.
+ * @throws {ValidationError} If a field is of the wrong kind, or there is nothing to say.
+ */
+export function checkNotification(payload: NotificationPayload): Notification {
+  if (typeof payload !== "object" || payload === null) {
+    throw new ValidationError("payload", `Cannot deliver as the payload must be an object, not ${kindOf(payload)}`);
+  }
+  assertText(payload.notificationId, "notificationId", { maxLength: 200 });
+  const { recipient, htmlContent, textContent } = payload;
+  if (typeof recipient !== "object" || recipient === null) {
+    throw new ValidationError("recipient", `Cannot deliver as 'recipient' must be an object, not ${kindOf(recipient)}`);
+  }
+  for (const [kind, address] of Object.entries(recipient)) {
+    if (address !== undefined) assertText(address, `recipient.${kind}`, { maxLength: 500 });
+  }
+  if (payload.channels !== undefined && !Array.isArray(payload.channels)) {
+    throw new ValidationError(
+      "channels",
+      `Cannot deliver as 'channels' must be a list of names, not ${kindOf(payload.channels)}`,
+    );
+  }
+  if (htmlContent !== undefined) assertText(htmlContent, "htmlContent", { maxLength: 1_000_000, multiline: true });
+  const text = textContent ?? (htmlContent === undefined ? "" : htmlToText(htmlContent));
+  if (text.trim() === "") {
+    throw new ValidationError("textContent", "Cannot deliver as there is no text, and none can be made from the HTML");
+  }
+  return { ...payload, textContent: assertText(text, "textContent", { maxLength: 1_000_000, multiline: true }) };
+}
+
+/**
+ * Puts rendered content into a payload.
+ *
+ * @param payload Everything but the content.
+ * @param render Any template function.
+ */
+export async function renderNotification(
+  payload: Omit<NotificationPayload, "htmlContent" | "textContent">,
+  render: () => RenderedContent | Promise<RenderedContent>,
+): Promise<NotificationPayload> {
+  const { html, text } = await render();
+  return {
+    ...payload,
+    ...(html === undefined ? {} : { htmlContent: html }),
+    ...(text === undefined ? {} : { textContent: text }),
+  };
+}
+
+const BREAKING = /<\s*(?:br|\/p|\/div|\/li|\/tr|\/h[1-6]|\/blockquote|hr)\b[^>]*>/gi;
+const UNSEEN = /<\s*(script|style|head|title|template)\b[\s\S]*?<\s*\/\s*\1\s*>/gi;
+const LINK = /<a\b[^>]*?href\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)')[^>]*>([\s\S]*?)<\s*\/\s*a\s*>/gi;
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " " };
+
+/**
+ * The words of an HTML text: for networks without HTML, and the text part of a mail. Links keep their address.
+ *
+ * @param html The HTML.
+ */
+export function htmlToText(html: string): string {
+  return html
+    .replace(UNSEEN, "")
+    .replace(/<!--[\s\S]*?-->/g, "")
+    .replace(LINK, (_all, double: string | undefined, single: string | undefined, inner: string) => {
+      const address = double ?? single ?? "";
+      return inner.replace(/<[^>]*>/g, "").trim() === address ? address : `${inner} (${address})`;
+    })
+    .replace(/\s+/g, " ")
+    .replace(BREAKING, "\n")
+    .replace(/<[^>]*>/g, "")
+    .replace(/&(#x?[0-9a-f]{1,6}|[a-z]{2,8});/gi, (all, name: string) => decodeEntity(name) ?? all)
+    .split("\n")
+    .map((line) => line.trim())
+    .join("\n")
+    .replace(/\n{3,}/g, "\n\n")
+    .trim();
+}
+
+function decodeEntity(name: string): string | undefined {
+  if (!name.startsWith("#")) return ENTITIES[name.toLowerCase()];
+  const code = /^#x/i.test(name) ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10);
+  const isText = code >= 32 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) && !(code >= 127 && code < 160);
+  return isText ? String.fromCodePoint(code) : undefined;
+}

@@ -1,0 +1,487 @@
+/**
+ * Follows plans: what stands in the store, moved on by what happens.
+ *
+ * @module
+ */
+import { deadLetterKey } from "../channels/dead-letter.ts";
+import { QueueConsumer, type Settlement } from "../channels/queue-consumer.ts";
+import {
+  advancePlan,
+  beginPlan,
+  leavesOf,
+  type PlanAction,
+  type PlanEvent,
+  type PlanNode,
+  type PlanOutcome,
+  type PlanState,
+  stateAt,
+} from "../delivery/delivery-plan.ts";
+import { ConflictError } from "../errors.ts";
+import type { ClaimedMessage } from "../message/channel-message.ts";
+import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
+import type { JsonObject, JsonValue } from "../message/json.ts";
+import type { OutgoingMessage, StoredOutgoingMessage } from "../message/outgoing-message.ts";
+import { fromStoredMessage, toStoredMessage } from "../message/stored-message.ts";
+import type { MessageStore, StoreOperation } from "../store/message-store.ts";
+import type { Clock } from "../support/clock.ts";
+import { errorFields, type Logger } from "../support/logger.ts";
+import type { Outbox } from "./outbox.ts";
+import type { OutboxRow } from "./outbox-row.ts";
+import type { PlanContinuation, StepOutcome } from "./sender-worker.ts";
+
+/** What settled a plan, where a person did. */
+export interface PlanAnswer {
+  /** What was said; `""` where it was a button or an API call. */
+  readonly text: string;
+  /** By which backend it came. */
+  readonly backendName: string;
+  /** Who said it. */
+  readonly sender?: string;
+  /** When, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** A plan as it stands in the store. JSON. */
+export interface PlanRecord {
+  /** The version of this form. */
+  readonly v: 1;
+  /** The plan's own delivery id. */
+  readonly planId: string;
+  /** The name of the group it belongs to. */
+  readonly groupName: string;
+  /** What is said. */
+  readonly message: StoredOutgoingMessage;
+  /** The plan. */
+  readonly plan: PlanNode;
+  /** How it stands. */
+  readonly state: PlanState;
+  /** How it ended, once it has. */
+  readonly outcome?: PlanOutcome;
+  /** What settled it, where a person did. */
+  readonly answer?: PlanAnswer;
+  /** A reply settles it, whatever else counts as arrived. */
+  readonly isQuestion?: boolean;
+  /** When it began, in milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+/** What a runner is made from. */
+export interface PlanRunnerOptions {
+  /** Where deliveries are queued. */
+  readonly outbox: Outbox;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what goes wrong. */
+  readonly logger: Logger;
+  /** Names this worker in leases. */
+  readonly workerId: string;
+  /** Whether a backend's `unknown` lets the plan go on to another channel. */
+  readonly mayFallBack: (backendName: string) => boolean;
+  /** Keeps tenants apart. @default `"default"` */
+  readonly namespace?: string;
+}
+
+/** A plan begun or moved on: what to commit, and what to tell observers of afterwards. */
+export interface PlanMove extends PlanContinuation {
+  /** The record after it. */
+  readonly record: PlanRecord;
+}
+
+const SETTLED_TTL_MS = 30 * 86_400_000;
+const AWAITING_TTL_MS = 8 * 86_400_000;
+const TIMER_LEASE_MS = 60_000;
+const MAX_CONFLICTS = 20;
+
+/**
+ * Follows plans. A plan stands in the store under its id; each thing that happens to one of its deliveries is turned by the
+ * pure plan into operations that are committed together with that thing: the next delivery, a timer, a cancellation, the
+ * end. Timers are messages that wait for their time, so a restart loses none.
+ */
+export class PlanRunner {
+  readonly #options: PlanRunnerOptions;
+  readonly #key: string;
+  readonly #moves = new Map<string, PlanMove>();
+  #timers: QueueConsumer | undefined;
+
+  /** @param options Outbox and surroundings. */
+  constructor(options: PlanRunnerOptions) {
+    this.#options = options;
+    this.#key = `${options.namespace ?? "default"}:plans`;
+  }
+
+  get #store(): MessageStore {
+    return this.#options.outbox.store;
+  }
+
+  /** Begins to watch timers. */
+  start(): void {
+    this.#engine().start();
+  }
+
+  /** Stops. Timers stay in the store. */
+  async stop(): Promise<void> {
+    await this.#timers?.stop();
+    this.#timers = undefined;
+  }
+
+  /** Handles the timers that are due now. @returns How many. */
+  pump(limits: { readonly budgetMs?: number } = {}): Promise<number> {
+    return this.#engine().pump(limits);
+  }
+
+  /** The key of the channel timers wait in, for those who ask when something is due. */
+  get channelKey(): string {
+    return this.#key;
+  }
+
+  #engine(): QueueConsumer {
+    const { clock, logger, workerId } = this.#options;
+    return this.#timers ??= new QueueConsumer({
+      store: this.#store,
+      channel: this.#key,
+      workerId,
+      concurrency: 16,
+      leaseMs: TIMER_LEASE_MS,
+      clock,
+      work: (claimed) => Promise.resolve(this.#timeout(claimed)),
+      settled: (claimed, _settlement, committed) => this.#told(claimed, committed),
+      onError: (error) => logger.error("plan timer error", errorFields(error)),
+    });
+  }
+
+  /**
+   * Makes the beginning of a plan, without committing it.
+   *
+   * @param planId Its own delivery id.
+   * @param groupName The group it belongs to.
+   * @param plan The plan.
+   * @param message What is said.
+   * @param isQuestion Whether a reply settles it.
+   */
+  async begin(
+    planId: string,
+    groupName: string,
+    plan: PlanNode,
+    message: OutgoingMessage,
+    isQuestion: boolean = false,
+  ): Promise<PlanMove> {
+    const { state, actions } = beginPlan(plan);
+    const startedAt = this.#options.clock.now();
+    const record: PlanRecord = {
+      v: 1,
+      planId,
+      groupName,
+      message: toStoredMessage(message),
+      plan,
+      state,
+      startedAt,
+      ...(isQuestion ? { isQuestion } : {}),
+    };
+    const queued = this.#event(record, "queued", {});
+    const move = await this.#perform(record, actions, 0);
+    return {
+      record: move.record,
+      operations: [...move.operations, this.#options.outbox.ledger.operation(queued, `${planId}/queued`)],
+      events: [queued, ...move.events],
+    };
+  }
+
+  /** The plan of an id. */
+  async find(planId: string): Promise<PlanRecord | undefined> {
+    return (await this.#load(planId))?.record;
+  }
+
+  async #load(planId: string): Promise<{ readonly record: PlanRecord; readonly version: number } | undefined> {
+    const entry = await this.#store.getState(stateKey(planId));
+    const record = entry === undefined ? undefined : recordFrom(entry.value);
+    return entry === undefined || record === undefined ? undefined : { record, version: entry.version };
+  }
+
+  /** What follows from the end of a step: see {@link PlanFollower}. */
+  async follow({ row, outcome, event }: StepOutcome): Promise<PlanContinuation> {
+    const step = stepFrom(row.plan);
+    const loaded = step === undefined ? undefined : await this.#load(step.planId);
+    if (step === undefined || loaded === undefined) return { operations: [], events: [] };
+    const { leaf } = step;
+    const planEvent: PlanEvent = outcome === "accepted"
+      ? { type: "accepted", leaf }
+      : outcome === "unknown"
+      ? { type: "unknown", leaf, fallback: this.#options.mayFallBack(row.backendName) }
+      : { type: "failed", leaf, reason: event.reason ?? event.status };
+    return await this.#advance(loaded, planEvent);
+  }
+
+  /** Whether a delivery is still wanted: asked by the sender before each attempt. */
+  async isWanted(row: OutboxRow): Promise<boolean> {
+    const step = stepFrom(row.plan);
+    const loaded = step === undefined ? undefined : await this.#load(step.planId);
+    if (step === undefined || loaded === undefined) return true;
+    return stateAt(loaded.record.state, step.leaf)?.status !== "cancelled";
+  }
+
+  /** What follows from a provider's word on a delivery. */
+  async followReceipt(event: DeliveryEvent): Promise<PlanContinuation> {
+    const step = stepOfDelivery(event.deliveryId);
+    const loaded = step === undefined ? undefined : await this.#load(step.planId);
+    if (step === undefined || loaded === undefined) return { operations: [], events: [] };
+    const { leaf } = step;
+    if (event.status === "failed") {
+      return await this.#advance(loaded, { type: "failed", leaf, reason: event.code ?? "failed" });
+    }
+    if (event.status !== "delivered" && event.status !== "read") return { operations: [], events: [] };
+    return await this.#advance(loaded, { type: "confirmed", leaf, by: event.status });
+  }
+
+  /**
+   * What follows from somebody's reply on a backend: it confirms the delivery it answers, and settles a question.
+   *
+   * @returns `undefined` when no plan waits for one.
+   */
+  async followReply(
+    reply: {
+      readonly backendName: string;
+      readonly conversation: string;
+      readonly replyTo?: string;
+      readonly answer: PlanAnswer;
+    },
+  ): Promise<PlanMove | undefined> {
+    const step = await this.#stepAnswered(reply);
+    const loaded = step === undefined ? undefined : await this.#load(step.planId);
+    if (step === undefined || loaded === undefined) return undefined;
+    if (loaded.record.outcome === "delivered" || loaded.record.outcome === "cancelled") return undefined;
+    const answered = { ...loaded, record: { ...loaded.record, answer: reply.answer } };
+    const event: PlanEvent = loaded.record.isQuestion === true
+      ? { type: "settle", arrived: true }
+      : { type: "confirmed", leaf: step.leaf, by: "reply" };
+    return await this.#advance(answered, event);
+  }
+
+  async #stepAnswered(
+    reply: { readonly backendName: string; readonly conversation: string; readonly replyTo?: string },
+  ): Promise<Step | undefined> {
+    if (reply.replyTo !== undefined) {
+      const known = await this.#options.outbox.ledger.findByProviderId(reply.backendName, reply.replyTo);
+      const step = known === undefined ? undefined : stepOfDelivery(known.deliveryId);
+      if (step !== undefined) return step;
+    }
+    const waiting = await this.#store.getState(awaitingKey(reply.backendName, reply.conversation));
+    return waiting === undefined ? undefined : stepFrom(waiting.value);
+  }
+
+  /**
+   * Settles a plan by a person's word: acknowledged, or called off.
+   *
+   * @param planId The plan.
+   * @param arrived `true`: it counts as arrived. `false`: called off.
+   * @param answer What was said.
+   * @returns Whether the plan was under way.
+   */
+  async settle(planId: string, arrived: boolean, answer?: PlanAnswer): Promise<boolean> {
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+      const loaded = await this.#load(planId);
+      if (loaded === undefined) return false;
+      const record = answer === undefined ? loaded.record : { ...loaded.record, answer };
+      const move = await this.#advance({ ...loaded, record }, { type: "settle", arrived });
+      if (move.operations.length === 0) return false;
+      const { committed } = await this.#store.commit(move.operations);
+      if (!committed) continue;
+      this.tell(move);
+      return true;
+    }
+    throw new ConflictError(`Cannot settle plan "${planId}": it changes faster than it can be written`);
+  }
+
+  /** Tells observers of what was committed. */
+  tell(move: PlanContinuation): void {
+    for (const event of move.events) this.#options.outbox.notify(event);
+  }
+
+  #timeout(claimed: ClaimedMessage): Settlement {
+    const step = stepFrom(claimed.content);
+    if (step === undefined) return { kind: "ack" };
+    return {
+      kind: "ack",
+      operations: async () => {
+        const loaded = await this.#load(step.planId);
+        if (loaded === undefined) return [];
+        const move = await this.#advance(loaded, { type: "timeout", leaf: step.leaf });
+        this.#moves.set(claimed.lease.token, move);
+        return move.operations;
+      },
+    };
+  }
+
+  #told(claimed: ClaimedMessage, committed: boolean): void {
+    const move = this.#moves.get(claimed.lease.token);
+    this.#moves.delete(claimed.lease.token);
+    if (move !== undefined && committed) this.tell(move);
+  }
+
+  async #advance(
+    loaded: { readonly record: PlanRecord; readonly version: number },
+    event: PlanEvent,
+  ): Promise<PlanMove> {
+    const { record, version } = loaded;
+    const { state, actions } = advancePlan(record.plan, record.state, event);
+    if (state === record.state && actions.length === 0) return { record, operations: [], events: [] };
+    return await this.#perform({ ...record, state }, actions, version);
+  }
+
+  async #perform(record: PlanRecord, actions: readonly PlanAction[], version: number): Promise<PlanMove> {
+    const operations: StoreOperation[] = [];
+    const events: DeliveryEvent[] = [];
+    let outcome = record.outcome;
+    for (const action of actions) {
+      switch (action.type) {
+        case "send":
+          await this.#send(record, action.leaf, operations, events);
+          break;
+        case "timer":
+          operations.push(this.#timer(record, action.leaf, action.withinMs));
+          break;
+        case "cancel":
+          break; // the state says so, and the sender asks before it sends
+        case "settled":
+          outcome = action.outcome;
+          this.#settled(record, action.outcome, operations, events);
+          break;
+      }
+    }
+    const after: PlanRecord = outcome === undefined ? record : { ...record, outcome };
+    operations.push({
+      type: "set-state",
+      key: stateKey(record.planId),
+      value: recordToJson(after),
+      expectedVersion: version,
+      ...(outcome === undefined ? {} : { ttlMs: SETTLED_TTL_MS }),
+    });
+    return { record: after, operations, events };
+  }
+
+  async #send(record: PlanRecord, leaf: string, operations: StoreOperation[], events: DeliveryEvent[]): Promise<void> {
+    const { outbox } = this.#options;
+    const node = leavesOf(record.plan).find((each) => each.leaf === leaf)?.node;
+    if (node === undefined) return;
+    const { backendName, recipient } = node;
+    const step: JsonObject = { planId: record.planId, leaf };
+    const [prepared] = await outbox.prepare(fromStoredMessage(record.message), [{
+      backendName,
+      deliveryId: deliveryIdOfStep(record.planId, leaf),
+      plan: step,
+      ...(recipient === undefined ? {} : { recipient }),
+    }]);
+    if (prepared === undefined) return;
+    operations.push(...prepared.operations);
+    events.push(prepared.event);
+    if (recipient === undefined) return;
+    operations.push({
+      type: "set-state",
+      key: awaitingKey(backendName, recipient),
+      value: step,
+      ttlMs: AWAITING_TTL_MS,
+    });
+  }
+
+  #timer(record: PlanRecord, leaf: string, withinMs: number): StoreOperation {
+    const now = this.#options.clock.now();
+    return {
+      type: "append",
+      channel: this.#key,
+      mode: "queue",
+      message: {
+        v: 1,
+        id: `${record.planId}/${leaf}`,
+        timestamp: now,
+        senderId: "plan",
+        content: { planId: record.planId, leaf },
+        metadata: {},
+        namespace: this.#options.namespace ?? "default",
+        notBefore: now + withinMs,
+      },
+    };
+  }
+
+  #settled(record: PlanRecord, outcome: PlanOutcome, operations: StoreOperation[], events: DeliveryEvent[]): void {
+    const status: DeliveryStatus = outcome === "delivered"
+      ? "accepted"
+      : outcome === "cancelled"
+      ? "cancelled"
+      : "dead";
+    const event = this.#event(record, status, {
+      reason: outcome,
+      ...(record.answer === undefined ? {} : { detail: `answered on ${record.answer.backendName}` }),
+    });
+    events.push(event);
+    operations.push(this.#options.outbox.ledger.operation(event));
+    if (status === "dead") operations.push(this.#deadLetter(record, outcome));
+  }
+
+  #deadLetter(record: PlanRecord, outcome: PlanOutcome): StoreOperation {
+    const at = this.#options.clock.now();
+    return {
+      type: "append",
+      channel: deadLetterKey(this.#key),
+      mode: "log",
+      message: {
+        v: 1,
+        id: record.planId,
+        timestamp: at,
+        senderId: "plan",
+        content: recordToJson({ ...record, outcome }),
+        metadata: { "posthorn.dead": { reason: outcome, at, failures: [] } },
+        namespace: this.#options.namespace ?? "default",
+        correlationId: record.message.id,
+      },
+    };
+  }
+
+  #event(record: PlanRecord, status: DeliveryStatus, more: Partial<DeliveryEvent>): DeliveryEvent {
+    return {
+      deliveryId: record.planId,
+      messageId: record.message.id,
+      backendName: record.groupName,
+      status,
+      at: this.#options.clock.now(),
+      ...more,
+    };
+  }
+}
+
+interface Step {
+  readonly planId: string;
+  readonly leaf: string;
+}
+
+/** The identity of a plan's delivery. */
+export function deliveryIdOfStep(planId: string, leaf: string): string {
+  return `${planId}_s${leaf}`;
+}
+
+function stepOfDelivery(deliveryId: string): Step | undefined {
+  const match = /^(.+)_s(\d+(?:-\d+)*|)$/.exec(deliveryId);
+  const [, planId, leaf] = match ?? [];
+  return planId === undefined || leaf === undefined ? undefined : { planId, leaf };
+}
+
+function stepFrom(value: JsonValue | undefined): Step | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const { planId, leaf } = value as JsonObject;
+  return typeof planId === "string" && typeof leaf === "string" ? { planId, leaf } : undefined;
+}
+
+function stateKey(planId: string): string {
+  return `plan/${planId}`;
+}
+
+function awaitingKey(backendName: string, conversation: string): string {
+  return `awaiting/${backendName}/${conversation}`;
+}
+
+function recordToJson(record: PlanRecord): JsonValue {
+  return record as PlanRecord & JsonObject; // made of JSON values only; the store checks it again
+}
+
+function recordFrom(value: JsonValue): PlanRecord | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return "planId" in value && "plan" in value && "state" in value ? value as PlanRecord & JsonObject : undefined;
+}
