@@ -54,7 +54,8 @@ export function parseMailAddress(value: unknown): MailAddress | undefined {
   const at = value.indexOf("@");
   if (at < 1 || at !== value.lastIndexOf("@")) return undefined;
   const local = value.slice(0, at).normalize("NFC");
-  if (!LOCAL.test(local) || byteLength(local) > MAX_LOCAL_BYTES) {
+  // An encoded word may not stand in an address (RFC 2047 5), but there are readers that decode it there.
+  if (!LOCAL.test(local) || /=\?.*\?=/.test(local) || byteLength(local) > MAX_LOCAL_BYTES) {
     return undefined;
   }
   const domain = parseMailDomain(value.slice(at + 1));

@@ -119,7 +119,7 @@ export function checkSmtpOptions(
   if (decision.warning !== undefined) warnings.push(decision.warning);
 
   const username = take("username", undefined, textOf(500));
-  const password = take("password", undefined, textOf(5_000));
+  const password = take("password", undefined, passwordOf);
   const accessToken = take<SmtpOptions["accessToken"]>(
     "accessToken",
     undefined,
@@ -193,6 +193,12 @@ function textOf(
   maxLength: number,
 ): (value: unknown, name: string) => string | undefined {
   return (value, name) => assertText(value, name, { maxLength, allowEmpty: true }) || undefined;
+}
+
+/** A number would be shown in the error: YAML reads an unquoted password of digits as one. */
+function passwordOf(value: unknown, name: string): string | undefined {
+  if (typeof value === "string") return textOf(5_000)(value, name);
+  throw new ValidationError(name, `Cannot accept '${name}': it must be a text; put it in quotes`);
 }
 
 function durationOf(leastMs: number): (value: unknown, name: string) => number {

@@ -3,11 +3,14 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { type Attachment, type OutgoingMessage, ValidationError } from "../../core/mod.ts";
 import type { MailAddress } from "./address.ts";
 import { htmlToText } from "./html-to-text.ts";
 import { encodeBytesBody, type EncodedBody, encodeTextBody } from "./mime-body.ts";
 import { encodeParameter, encodePhrase, encodeText, headerLine, hexOf, mailDate } from "./mime-header.ts";
+
+const LONGEST_ID = 250;
 
 /** What stays the same for all mails of a backend. */
 export interface MailTemplate {
@@ -98,7 +101,8 @@ export function mailSubject(
 }
 
 /**
- * The `Message-ID` of a delivery. What cannot stand in one (RFC 5322 3.6.4) is written as `=XX`.
+ * The `Message-ID` of a delivery. What cannot stand in one (RFC 5322 3.6.4) is written as `=XX`, and what is too long
+ * for a line by its SHA-256.
  *
  * @param deliveryId The delivery's id.
  * @param domain The domain of the sender.
@@ -112,7 +116,8 @@ export function mailMessageId(deliveryId: string, domain: string): string {
         (byte) => `=${hexOf(byte)}`,
       ).join(""),
   );
-  return `<${left}@${domain}>`;
+  const fits = left.length <= LONGEST_ID && left !== "";
+  return `<${fits ? left : createHash("sha256").update(deliveryId).digest("hex")}@${domain}>`;
 }
 
 /** A `Message-ID` to refer to; the ids of other networks are none. */
@@ -135,7 +140,9 @@ function unsubscribeHeaders(
   deliveryId: string,
 ): string {
   if (urls.length === 0) return "";
-  const filled = urls.map((url) => `<${url.replaceAll("{delivery_id}", encodeURIComponent(deliveryId))}>`);
+  const filled = urls.map((url) =>
+    `<${url.replaceAll("{delivery_id}", encodeURIComponent(deliveryId.toWellFormed()))}>`
+  );
   const oneClick = urls.some((url) => url.startsWith("https:"));
   return headerLine("List-Unsubscribe", filled.join(", ")) +
     (oneClick ? headerLine("List-Unsubscribe-Post", "List-Unsubscribe=One-Click") : "");

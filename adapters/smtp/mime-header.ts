@@ -8,6 +8,8 @@ import { base64Of } from "./mime-body.ts";
 
 /** RFC 5322 2.1.1: lines should have at most 78 characters without the line break. */
 const LINE_LENGTH = 78;
+/** RFC 5322 2.1.1: and must not have more than this. */
+const LONGEST_LINE = 998;
 /** So that an encoded word, `=?UTF-8?B?…?=`, and the field's name keep within the 76 characters of RFC 2047 2. */
 const WORD_BYTES = 36;
 
@@ -21,7 +23,8 @@ const ATOM_TEXT = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+$/;
  *
  * @param name The field's name.
  * @param value What stands after the colon.
- * @throws {ValidationError} If the value has a control character: a line break would start a header of its own.
+ * @throws {ValidationError} If the value has a control character (a line break would start a header of its own), or a word
+ * too long for any line.
  */
 export function headerLine(name: string, value: string): string {
   if (CONTROL.test(value)) {
@@ -30,7 +33,15 @@ export function headerLine(name: string, value: string): string {
       `Cannot compose mail as '${name}' contains a control character`,
     );
   }
-  return value.length + name.length + 2 <= LINE_LENGTH ? `${name}: ${value}\r\n` : foldLine(name, value);
+  if (value.length + name.length + 2 <= LINE_LENGTH) return `${name}: ${value}\r\n`;
+  const folded = foldLine(name, value);
+  if (folded.split("\r\n").some((line) => line.length > LONGEST_LINE)) {
+    throw new ValidationError(
+      name,
+      `Cannot compose mail as '${name}' has a word of more than ${LONGEST_LINE} characters`,
+    );
+  }
+  return folded;
 }
 
 /** Breaks at spaces, which stay on the next line, so that unfolding (RFC 5322 2.2.3) gives the value back. */

@@ -66,6 +66,7 @@ const BAD: readonly string[] = [
   `${"ä".repeat(33)}@example.com`,
   `a@${"a".repeat(64)}.com`,
   `a@${"abc.".repeat(70)}com`,
+  "=?UTF-8?Q?evil=40evil.example=2C?=x@example.com",
   "o\u202eps@example.com",
   "ops\ud800@example.com",
 ];

@@ -6,6 +6,8 @@ import { type FixtureOptions, withMail } from "./fixture.ts";
 import { startStripProxy, type StripProxy } from "./strip-proxy.ts";
 
 const LOGIN = { username: "ann", password: "correct horse" };
+/** How a TLS record of the handshake starts. */
+const HANDSHAKE = "\u0016\u0003";
 const SERVER = { tls: LOCAL, users: { ann: "correct horse" } };
 
 function secure(mail: FixtureOptions["mail"], server: FixtureOptions["server"] = {}): FixtureOptions {
@@ -40,7 +42,7 @@ describe("SmtpCommunicator with TLS", () => {
       it(`trusts no authority it was not told about (${kind}, ${host})`, () =>
         withMail(secure({ ...mode, tls: {} }, server), async ({ server, send }) => {
           const receipt = await send();
-          assertRefused(receipt, "not-configured", /^the handshake|^securing the connection: TLS failed/);
+          assertRefused(receipt, "not-configured", /^securing the connection: TLS failed/);
           assert.ok(receipt.outcome === "rejected" && receipt.backendDown === true);
           assert.equal(server.sessions.map((session) => session.secure).join(""), "");
         }));
@@ -121,11 +123,9 @@ describe("SmtpCommunicator with a man in the middle", () => {
     ]
   ) {
     it(`takes nothing from what is injected after the 220: ${JSON.stringify(injected)}`, async () => {
-      const clear = await through({ inject: injected }, (receipt) => {
-        // In the packet with the 220 it is thrown away; in one of its own it breaks the handshake.
-        assert.ok(receipt.outcome === "accepted" || receipt.outcome === "rejected");
-      });
-      assert.match(clear, /^EHLO \[127\.0\.0\.1\]\r\nSTARTTLS\r\n(?:\x16\x03|$)/);
+      // It is thrown away, and what follows is said and heard inside of TLS.
+      const clear = await through({ inject: injected }, (receipt) => assert.equal(receipt.outcome, "accepted"));
+      assert.ok(clear.startsWith(`EHLO [127.0.0.1]\r\nSTARTTLS\r\n${HANDSHAKE}`));
       assert.doesNotMatch(clear, /AUTH|MAIL FROM|RCPT|DATA|correct horse|Disk/);
     });
   }
@@ -135,7 +135,7 @@ describe("SmtpCommunicator with a man in the middle", () => {
       assert.ok(receipt.outcome === "rejected" && receipt.retryable);
       assert.match(receipt.detail ?? "", /^securing the connection/);
     });
-    assert.match(clear, /^EHLO \[127\.0\.0\.1\]\r\nSTARTTLS\r\n\x16\x03/);
+    assert.ok(clear.startsWith(`EHLO [127.0.0.1]\r\nSTARTTLS\r\n${HANDSHAKE}`));
     assert.doesNotMatch(clear, /AUTH|MAIL FROM|RCPT|DATA|correct horse|Disk/);
   });
 

@@ -59,7 +59,7 @@ function readPart(lines: readonly string[], allowUtf8: boolean): StrictPart {
     return { headers, header, bytes: new Uint8Array(), text: "", parts: partsOf(body, boundary, allowUtf8) };
   }
   const bytes = decodeBody(body, header("content-transfer-encoding") ?? "");
-  const text = new TextDecoder("utf-8", { fatal: false }).decode(bytes).replaceAll("\r\n", "\n");
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes).replaceAll("\r\n", "\n");
   return { headers, header, bytes, text, parts: [] };
 }
 
@@ -109,7 +109,10 @@ function bytesOf(binary: string): Uint8Array {
 export function decodeWords(value: string): string {
   return value
     .replace(/(\?=)[ \t]+(?==\?)/g, "$1")
-    .replace(/=\?UTF-8\?B\?([A-Za-z0-9+/=]*)\?=/g, (_, base64) => new TextDecoder().decode(bytesOf(atob(base64))));
+    .replace(
+      /=\?UTF-8\?B\?([A-Za-z0-9+/=]*)\?=/g,
+      (_, base64) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytesOf(atob(base64))),
+    );
 }
 
 /** The value of a parameter, by RFC 2231 where it was used. */
