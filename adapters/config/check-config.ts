@@ -4,15 +4,23 @@
  * @module
  */
 import * as v from "valibot";
-import { type BackendConfig, type BackendType, ConfigError, nearest } from "../../core/mod.ts";
+import {
+  type BackendConfig,
+  type BackendType,
+  type ChannelConfig,
+  type CommunicationsConfig,
+  ConfigError,
+  nearest,
+} from "../../core/mod.ts";
 import { checkCustomBackend } from "./check-custom-backend.ts";
-import { type ConfigPath, type Finding, formatPath } from "./config-path.ts";
-import type { ChannelConfig, CommunicationsConfig, PosthornConfig, StoreConfig } from "./config-types.ts";
+import { issuesOf } from "./config-issues.ts";
+import type { ConfigPath, Finding } from "./config-path.ts";
+import type { PosthornConfig, StoreConfig } from "./config-types.ts";
 import { dropIgnoredKeys } from "./ignored-keys.ts";
 import { type ConfigObject, type ConfigValue, type ParsedConfig, toPlainTree } from "./plain-tree.ts";
 import { BACKEND_SCHEMAS } from "./schema/backends.ts";
 import { CHANNEL_SCHEMAS } from "./schema/channels.ts";
-import { EMPTY, type Field, flag, NAME, wanted } from "./schema/fields.ts";
+import { EMPTY, type Field, flag, NAME, name, wanted } from "./schema/fields.ts";
 import { describeIssue, isRecord, unknownKey } from "./schema/object-fields.ts";
 import { INBOX_FIELD, LEDGER_FIELD, OUTBOX_FIELD, SERVER_FIELD, STORE_SCHEMAS } from "./schema/settings.ts";
 import { type ConfigEnvironment, substituteEnv } from "./substitute-env.ts";
@@ -38,6 +46,9 @@ export interface LoadedConfig {
   /** What a person should know, one sentence each. */
   readonly warnings: readonly string[];
 }
+
+/** Ids of channels that the application uses itself. */
+const RESERVED = /^(inbox|ledger|quarantine|plans|outbox\..*)$/;
 
 const SECTIONS = ["store", "communications", "channels", "server", "outbox", "inbox", "ledger"] as const;
 
@@ -79,30 +90,6 @@ function idleWarnings({ communications }: PosthornConfig): readonly string[] {
   return ["no backend starts, because communications.enabled is not true"];
 }
 
-/** The first finding of each place, with its line: what was found first is the cause of what was found later. */
-function issuesOf(
-  findings: readonly Finding[],
-  locate: ParsedConfig["locate"],
-): { readonly path: string; readonly message: string }[] {
-  const issues = new Map<string, string>();
-  for (const { path, message } of findings) {
-    const where = formatPath(path);
-    if (issues.has(where)) continue;
-    const line = lineOf(path, locate);
-    issues.set(where, line === undefined ? message : `${message} (line ${line})`);
-  }
-  return Array.from(issues, ([path, message]) => ({ path, message }));
-}
-
-/** The line of the place, or of what should hold it. */
-function lineOf(path: ConfigPath, locate: ParsedConfig["locate"]): number | undefined {
-  for (let length = path.length; length > 0; length--) {
-    const line = locate?.(path.slice(0, length));
-    if (line !== undefined) return line;
-  }
-  return undefined;
-}
-
 class ConfigChecker {
   readonly #custom: ReadonlyMap<string, BackendType>;
   readonly #findings: Finding[];
@@ -134,7 +121,7 @@ class ConfigChecker {
     const path = ["communications"];
     const section = this.#mapping(path, value);
     if (section === undefined) return undefined;
-    this.#refuseUnknown(path, section, ["enabled", "backends"]);
+    this.#refuseUnknown(path, section, ["enabled", "backends", "default_backend"]);
     const given = this.#mapping([...path, "backends"], section["backends"]);
     const backends: Record<string, BackendConfig> = {};
     for (const [name, config] of this.#named([...path, "backends"], given)) {
@@ -142,9 +129,12 @@ class ConfigChecker {
       if (checked !== undefined) backends[name] = checked;
     }
     this.#checkFallbacks([...path, "backends"], given ?? {});
+    const defaultBackend = this.#field([...path, "default_backend"], section["default_backend"], name());
+    if (defaultBackend !== undefined) this.#isBackend([...path, "default_backend"], defaultBackend, given ?? {});
     return omitUndefined({
       enabled: this.#field([...path, "enabled"], section["enabled"], flag()),
       backends: given === undefined ? undefined : backends,
+      default_backend: defaultBackend,
     });
   }
 
@@ -171,6 +161,10 @@ class ConfigChecker {
         );
         continue;
       }
+      if (RESERVED.test(name)) {
+        this.#refuse(["channels", name], "the application uses this id itself; choose another");
+        continue;
+      }
       const checked = this.#kind<ChannelConfig>(["channels", name], config, "channel", CHANNEL_SCHEMAS);
       if (checked !== undefined) channels[name] = checked;
     }
@@ -194,6 +188,13 @@ class ConfigChecker {
         }
       }
     }
+  }
+
+  #isBackend(path: ConfigPath, name: string, backends: ConfigObject): boolean {
+    if (backends[name] !== undefined) return true;
+    const guess = nearest(name, Object.keys(backends));
+    this.#refuse(path, `there is no backend of this name${guess === undefined ? "" : `; did you mean "${guess}"?`}`);
+    return false;
   }
 
   /** A mapping whose `type` chooses its schema. */

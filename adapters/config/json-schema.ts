@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { COMMON_BACKEND_KEYS } from "./schema/backend-common.ts";
 import { BACKEND_SCHEMAS } from "./schema/backends.ts";
 import { CHANNEL_SCHEMAS } from "./schema/channels.ts";
-import { type Field, flag, JSON_KEY, type JsonSchema, NAME } from "./schema/fields.ts";
+import { type Field, flag, JSON_KEY, type JsonSchema, NAME, name } from "./schema/fields.ts";
 import { isRecord, type KeyRule, type KeyRules } from "./schema/object-fields.ts";
 import { INBOX_FIELD, LEDGER_FIELD, OUTBOX_FIELD, SERVER_FIELD, STORE_SCHEMAS } from "./schema/settings.ts";
 
@@ -68,6 +68,10 @@ export function configJsonSchema(): Readonly<Record<string, unknown>> {
             type: "object",
             propertyNames: NAMES,
             additionalProperties: choiceOf("backend", BACKEND_SCHEMAS, "backend_of_your_own"),
+          },
+          default_backend: {
+            description: "Where sendMsg goes when its address names no backend; the only backend by default",
+            ...jsonOf(name()),
           },
         },
         additionalProperties: false,

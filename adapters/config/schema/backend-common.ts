@@ -93,6 +93,15 @@ export const COMMON_BACKEND_KEYS: KeyRules = {
     description: "What becomes of a message of which nobody can say whether it arrived",
     default: "retry",
   },
+  concurrency: { field: integer(1, 10_000), description: "How many sends at once, in the place of the outbox's" },
+  lane_hold: {
+    field: seconds(0, 366 * DAY),
+    description: "How long a lane waits for its head's retry at most, in the place of the outbox's",
+  },
+  send_timeout: {
+    field: seconds(0.001, DAY),
+    description: "How long one attempt may take, in the place of the outbox's",
+  },
   allow_recipients: {
     field: list(text({ maxLength: 500 }), { maxLength: 10_000 }),
     description: "Whom callers of the HTTP API may address; for mail, whom anybody may",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChannelConfig } from "../config-types.ts";
+import type { ChannelConfig } from "../../../core/mod.ts";
 import { type Field, flag, integer, text, word } from "./fields.ts";
 import { type KeyRule, type KeyRules, list, mapping, seconds } from "./object-fields.ts";
 

@@ -73,12 +73,27 @@ export function unknownKey(key: string, known: readonly string[]): string {
 // deno-lint-ignore no-control-regex -- control characters are what this keeps out
 const LABEL = { expression: /^[^\u0000-\u001f\u007f-\u009f]{1,200}$/, words: "a label has 1 to 200 characters" };
 
+/** The name of a header. */
+const HEADER = { expression: /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, words: "this is no name of a header" };
+
 /** A mapping from labels to values of one kind. */
 export function byLabel<T>(value: Field<T>): Field<Readonly<Record<string, T>>> {
+  return byKey(value, LABEL);
+}
+
+/** A mapping from names of headers to values of one kind. */
+export function byName<T>(value: Field<T>): Field<Readonly<Record<string, T>>> {
+  return byKey(value, HEADER);
+}
+
+function byKey<T>(
+  value: Field<T>,
+  { expression, words }: { readonly expression: RegExp; readonly words: string },
+): Field<Readonly<Record<string, T>>> {
   return v.pipe(
     record(),
-    v.record(v.pipe(v.string(), v.regex(LABEL.expression, LABEL.words)), value),
-    v.metadata({ [JSON_KEY]: { values: value, names: LABEL.expression.source } }),
+    v.record(v.pipe(v.string(), v.regex(expression, words)), value),
+    v.metadata({ [JSON_KEY]: { values: value, names: expression.source } }),
   );
 }
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { InboxConfig, LedgerConfig, OutboxConfig, ServerConfig, StoreConfig } from "../config-types.ts";
+import type { InboxConfig, LedgerConfig, OutboxConfig } from "../../../core/mod.ts";
+import type { ServerConfig, StoreConfig } from "../config-types.ts";
 import { type Field, flag, integer, secret, text, url, word } from "./fields.ts";
 import { type KeyRules, list, mapping, seconds } from "./object-fields.ts";
 
@@ -61,24 +62,28 @@ export const SERVER_FIELD: Field<ServerConfig> = mapping<ServerConfig>({
 /** The outbox. */
 export const OUTBOX_FIELD: Field<OutboxConfig> = mapping<OutboxConfig>({
   enabled: { field: flag(), description: "Without an outbox, emit sends at once and keeps nothing", default: true },
-  concurrency: { field: integer(1, 10_000), description: "How many sends at once" },
+  concurrency: { field: integer(1, 10_000), description: "How many sends at once on each backend", default: 16 },
   lane_hold: {
     field: seconds(0, YEAR),
     description: "How long a lane waits for its head's retry at most",
     default: 30,
   },
-  send_timeout: { field: seconds(0.001, DAY), description: "How long one attempt may take" },
-  drain_timeout: { field: seconds(0, DAY), description: "How long stopping may wait for sends that are under way" },
+  send_timeout: { field: seconds(0.001, DAY), description: "How long one attempt may take", default: 60 },
+  drain_timeout: { field: seconds(0, DAY), description: "How long stopping waits for what is under way", default: 10 },
 });
 
 /** The inbox. */
 export const INBOX_FIELD: Field<InboxConfig> = mapping<InboxConfig>({
-  concurrency: { field: integer(1, 10_000), description: "How many conversations at once" },
+  concurrency: { field: integer(1, 10_000), description: "How many conversations are handled at once", default: 100 },
   max_deliveries: {
     field: integer(1, 1_000_000),
     description: "How often a message is tried before it is a dead letter",
   },
-  claim_timeout: { field: seconds(0.001, YEAR), description: "How long a handler may hold a message" },
+  claim_timeout: {
+    field: seconds(0.001, YEAR),
+    description: "How long a claim lasts without a heart-beat",
+    default: 60,
+  },
   dedupe: { field: seconds(0, YEAR), description: "How long an id is remembered", default: 8 * DAY },
 });
 

@@ -94,7 +94,7 @@ const TABLE: readonly (readonly [name: string, text: string, ...issues: readonly
   [
     "a backend without a type",
     "communications: { backends: { a: {} } }",
-    "communications.backends.a.type: is missing; known types are telegram, email, whatsapp, emulator, fallback (line 1)",
+    "communications.backends.a.type: is missing; known types are telegram, email, whatsapp, webhook, slack, discord, ntfy, emulator, noop, fallback (line 1)",
   ],
   [
     "a mistyped type",
@@ -104,7 +104,7 @@ const TABLE: readonly (readonly [name: string, text: string, ...issues: readonly
   [
     "a type like none",
     "communications: { backends: { a: { type: carrier-pigeon } } }",
-    "communications.backends.a.type: unknown backend type; known types are telegram, email, whatsapp, emulator, fallback (line 1)",
+    "communications.backends.a.type: unknown backend type; known types are telegram, email, whatsapp, webhook, slack, discord, ntfy, emulator, noop, fallback (line 1)",
   ],
   [
     "a type that is a number",
@@ -198,6 +198,28 @@ const TABLE: readonly (readonly [name: string, text: string, ...issues: readonly
     "a webhook without a secret",
     'communications: { backends: { t: { type: telegram, token: "1:a", webhook_url: "https://a.example/" } } }',
     "communications.backends.t.webhook_secret: is missing: webhook_url needs it (line 1)",
+  ],
+  [
+    "a webhook without anything",
+    "communications: { backends: { w: { type: webhook } } }",
+    "communications.backends.w.url: is missing: give a url to send to, or a secret to receive with (line 1)",
+  ],
+  [
+    "secrets and headers of a webhook",
+    'communications: { backends: { w: { type: webhook, secret: [short], headers: { "a b": x, c: 1 } } } }',
+    'communications.backends.w.secret[0]: must be "whsec_" followed by 24 to 64 bytes as base64 (line 1)',
+    'communications.backends.w.headers["a b"]: this is no name of a header (line 1)',
+    "communications.backends.w.headers.c: must be a text, not a number; put it in quotes (line 1)",
+  ],
+  [
+    "a channel of the application's own",
+    "channels: { inbox: { type: broadcast } }",
+    "channels.inbox: the application uses this id itself; choose another (line 1)",
+  ],
+  [
+    "a default backend that is not there",
+    `communications: { default_backend: mial, backends: { mail: { ${MAIL} } } }`,
+    'communications.default_backend: there is no backend of this name; did you mean "mail"? (line 1)',
   ],
   [
     "a fallback to nobody",

@@ -13,11 +13,16 @@ const isValid = new Ajv({ allErrors: true, strict: true, strictRequired: false, 
   schema,
 );
 
-async function loads(value: unknown): Promise<boolean> {
-  return await checkConfig(value).then(() => true, (error: unknown) => {
-    if (error instanceof ConfigError) return false;
+/** Everything that is wrong with it. */
+async function problemsOf(value: unknown): Promise<readonly string[]> {
+  return await checkConfig(value).then(() => [], (error: unknown) => {
+    if (error instanceof ConfigError) return error.issues.map(({ message }) => message);
     throw error;
   });
+}
+
+async function loads(value: unknown): Promise<boolean> {
+  return (await problemsOf(value)).length === 0;
 }
 
 const MAIL = { type: "email", from_address: "a@b.example" };
@@ -90,7 +95,15 @@ describe("configJsonSchema", () => {
     mail: backend(MAIL),
     telegram: backend({ ...BOT, chats: { default: { chat_id: "1" } } }),
     whatsapp: backend({ type: "whatsapp", token: "t", phone_number_id: "1" }),
+    webhook: backend({ type: "webhook", url: "https://a.example/", headers: { accept: "x" } }),
+    slack: backend({ type: "slack", webhook_url: "https://a.example/" }),
+    discord: backend({ type: "discord", webhook_url: "https://a.example/" }),
+    ntfy: backend({ type: "ntfy", topic: "t" }),
     emulator: backend({ type: "emulator" }),
+    noop: backend({ type: "noop" }),
+    fallback: {
+      communications: { backends: { one: { type: "fallback", channels: ["two"] }, two: { type: "noop" } } },
+    },
     paced: backend({ ...MAIL, rate: { backend: { count: 1 }, destination: { count: 1 } }, retry: {}, tls: {} }),
   };
   for (const [name, base] of Object.entries(bases)) {
@@ -98,13 +111,19 @@ describe("configJsonSchema", () => {
       let accepted = 0;
       let refused = 0;
       assert.ok(await loads(base));
-      for (const { candidate, probe } of variations(base)) {
-        const expected = await loads(candidate);
-        if (expected) accepted += 1;
-        else refused += 1;
-        // A number or a duration in quotes: JSON Schema sees its form, only the loading sees its range.
-        if (!expected && typeof probe === "string" && /^\d/.test(probe)) continue;
-        assert.equal(isValid(candidate), expected, `${JSON.stringify(candidate)} ${JSON.stringify(isValid.errors)}`);
+      for (const place of placesOf(base)) {
+        for (const probe of PROBES) {
+          const candidate = withMember(base, place, probe);
+          const problems = await problemsOf(candidate);
+          const expected = problems.length === 0;
+          if (expected) accepted += 1;
+          else refused += 1;
+          // A number or a duration in quotes: JSON Schema sees its form, only the loading sees its range.
+          if (!expected && typeof probe === "string" && /^\d/.test(probe)) continue;
+          assert.equal(isValid(candidate), expected, `${JSON.stringify(candidate)} ${JSON.stringify(isValid.errors)}`);
+          // An unknown key is unknown whatever it holds.
+          if (problems.some((problem) => problem.startsWith("unknown key"))) break;
+        }
       }
       assert.ok(accepted > 0 && refused > 10, `${accepted} accepted, ${refused} refused`);
     });
@@ -162,14 +181,15 @@ describe("configJsonSchema", () => {
   });
 });
 
-/** The base with each key of each mapping set to each probe, with an unknown key, and without each key. */
-function* variations(base: object): Generator<{ readonly candidate: object; readonly probe: unknown }> {
-  const keys = keysOf(schema);
+/** Each key that the schema knows anywhere, and one it does not, in each mapping of the base. */
+function* placesOf(base: object): Generator<readonly string[]> {
+  const keys = [...keysOf(schema), "no_such_key"];
   for (const path of mappingPaths(base)) {
-    for (const key of [...keys, "no_such_key"]) {
-      // What a fallback names is for the loading to know, and so is what a kind of one's own wants.
-      if (key === "channels" || (key === "type" && path.at(-1) === "one")) continue;
-      for (const probe of PROBES) yield { candidate: withMember(base, [...path, key], probe), probe };
+    for (const key of keys) {
+      // Which backends there are is for the loading to know, and so is what a kind of one's own wants.
+      if (key === "channels" || key === "default_backend") continue;
+      if (key === "type" && ["one", "two"].includes(path.at(-1) ?? "")) continue;
+      yield [...path, key];
     }
   }
 }
@@ -186,7 +206,7 @@ function keysOf(value: unknown, found: Set<string> = new Set()): Set<string> {
 function* mappingPaths(value: unknown, path: readonly string[] = []): Generator<readonly string[]> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
   // Names of backends and channels are free; their members are what is tried.
-  if (!["backends", "channels", "chats"].includes(path.at(-1) ?? "") && path.length > 0) yield path;
+  if (!["backends", "channels", "chats", "headers"].includes(path.at(-1) ?? "") && path.length > 0) yield path;
   for (const [key, member] of Object.entries(value)) yield* mappingPaths(member, [...path, key]);
 }
 

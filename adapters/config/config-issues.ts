@@ -1,0 +1,32 @@
+/**
+ * From findings to the issues of a `ConfigError`.
+ *
+ * @module
+ */
+import type { ConfigIssue } from "../../core/mod.ts";
+import { type ConfigPath, type Finding, formatPath } from "./config-path.ts";
+import type { ParsedConfig } from "./plain-tree.ts";
+
+/** The first finding of each place, with its line: what was found first is the cause of what was found later. */
+export function issuesOf(
+  findings: readonly Finding[],
+  locate: ParsedConfig["locate"],
+): readonly ConfigIssue[] {
+  const issues = new Map<string, string>();
+  for (const { path, message } of findings) {
+    const where = formatPath(path);
+    if (issues.has(where)) continue;
+    const line = lineOf(path, locate);
+    issues.set(where, line === undefined ? message : `${message} (line ${line})`);
+  }
+  return Array.from(issues, ([path, message]) => ({ path, message }));
+}
+
+/** The line of the place, or of what should hold it. */
+function lineOf(path: ConfigPath, locate: ParsedConfig["locate"]): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const line = locate?.(path.slice(0, length));
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}
