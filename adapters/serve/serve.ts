@@ -40,6 +40,8 @@ interface Listening {
 }
 
 const STOP_GRACE_MS = 300;
+/** Time for an answer that is ready to leave. */
+const FLUSH_MS = 20;
 /** Longer than the silence between two heartbeats of an event stream. */
 const IDLE_SECONDS = 30;
 
@@ -102,7 +104,7 @@ interface DenoLike {
       readonly onListen: () => void;
     },
     handler: Answer,
-  ): { readonly addr: { readonly port: number }; readonly finished: Promise<void>; shutdown(): Promise<void> };
+  ): { readonly addr: { readonly port: number }; readonly finished: Promise<void> };
 }
 
 interface BunLike {
@@ -118,20 +120,36 @@ function isServer<Server extends { serve: unknown }>(value: unknown): value is S
   return typeof value === "object" && value !== null && "serve" in value && typeof value.serve === "function";
 }
 
+/** Deno either waits for streams for ever or breaks off what is being answered, so requests are counted here. */
 async function listenOnDeno(deno: DenoLike, answer: Answer, hostname: string, port: number): Promise<Listening> {
   const controller = new AbortController();
+  let underWay = 0;
+  let isStopping = false;
+  let onIdle: () => void = () => {};
+  async function handle(request: Request): Promise<Response> {
+    if (isStopping) return new Response(null, { status: 503, headers: { connection: "close" } });
+    underWay++;
+    try {
+      return await answer(request);
+    } finally {
+      underWay--;
+      if (underWay === 0) onIdle();
+    }
+  }
   const server = await Promise.resolve(
-    deno.serve({ hostname, port, signal: controller.signal, onListen: () => {} }, (request) => answer(request)),
+    deno.serve({ hostname, port, signal: controller.signal, onListen: () => {} }, handle),
   );
   return {
     port: server.addr.port,
     async stop() {
-      let isEnded = false;
-      const ended = server.shutdown().then(() => {
-        isEnded = true;
+      if (isStopping) return await server.finished;
+      isStopping = true;
+      const idle = new Promise<void>((resolve) => {
+        onIdle = resolve;
       });
-      await Promise.race([ended, moment()]);
-      if (!isEnded) controller.abort();
+      if (underWay > 0) await Promise.race([idle, moment(STOP_GRACE_MS)]);
+      await moment(FLUSH_MS);
+      controller.abort();
       await server.finished;
     },
   };
@@ -144,7 +162,7 @@ async function listenOnBun(bun: BunLike, answer: Answer, hostname: string, port:
   return {
     port: server.port,
     async stop() {
-      await Promise.race([server.stop(), moment()]);
+      await Promise.race([server.stop(), moment(STOP_GRACE_MS)]);
       await server.stop(true);
     },
   };
@@ -166,7 +184,7 @@ async function listenOnNode(answer: Answer, host: string, port: number): Promise
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       if ("closeIdleConnections" in server) server.closeIdleConnections();
-      await Promise.race([closed, moment()]);
+      await Promise.race([closed, moment(STOP_GRACE_MS)]);
       if ("closeAllConnections" in server) server.closeAllConnections();
       await closed;
     },
@@ -178,8 +196,8 @@ function isAddressInUse(error: unknown): boolean {
     (error.name === "AddrInUse" || ("code" in error && error.code === "EADDRINUSE"));
 }
 
-function moment(): Promise<void> {
+function moment(delayMs: number): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, STOP_GRACE_MS);
+    setTimeout(resolve, delayMs);
   });
 }
