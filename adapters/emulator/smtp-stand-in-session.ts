@@ -198,7 +198,8 @@ export class SmtpStandInSession {
     if (cut !== false) {
       this.#isPaused = true;
       if (cut === "reset") this.#reset();
-      else if (text === "") this.#socket.destroy();
+      // What was said before has to leave first.
+      else if (text === "") this.#socket.end(() => this.#socket.destroy());
       else this.#socket.end(Buffer.from(text, "latin1"));
       return;
     }
@@ -224,9 +225,7 @@ export class SmtpStandInSession {
       case "ehlo":
         this.#forgetEnvelope();
         return this.#reply(
-          /^HELO/i.test(line)
-            ? `250 ${hostname}`
-            : linesOfEhlo(hostname, this.#extensions()),
+          /^HELO/i.test(line) ? `250 ${hostname}` : linesOfEhlo(hostname, this.#extensions()),
         );
       case "starttls":
         return this.#startTls();
@@ -273,15 +272,12 @@ export class SmtpStandInSession {
   }
 
   #extensions(): readonly string[] {
-    const { extensions, tls: identity, implicitTls, users } =
-      this.#core.options;
+    const { extensions, tls: identity, implicitTls, users } = this.#core.options;
     const offersTls = identity !== undefined && !implicitTls;
     return [
       ...extensions,
       ...(offersTls && !this.#isSecure ? ["STARTTLS"] : []),
-      ...(users !== undefined && (this.#isSecure || !offersTls)
-        ? ["AUTH PLAIN LOGIN XOAUTH2"]
-        : []),
+      ...(users !== undefined && (this.#isSecure || !offersTls) ? ["AUTH PLAIN LOGIN XOAUTH2"] : []),
     ];
   }
 
@@ -361,8 +357,7 @@ export class SmtpStandInSession {
     initial: string | undefined,
     take: (text: string) => void,
   ): void {
-    const decode = (line: string): void =>
-      take(Buffer.from(line, "base64").toString("utf8"));
+    const decode = (line: string): void => take(Buffer.from(line, "base64").toString("utf8"));
     if (initial !== undefined) return decode(initial);
     this.#reply(challenge);
     this.#onLine = decode;
@@ -385,9 +380,7 @@ export class SmtpStandInSession {
 }
 
 function linesOf(reply: string | readonly string[]): string {
-  return (typeof reply === "string" ? [reply] : reply).map((line) =>
-    `${line}\r\n`
-  ).join("");
+  return (typeof reply === "string" ? [reply] : reply).map((line) => `${line}\r\n`).join("");
 }
 
 function linesOfEhlo(
@@ -395,7 +388,5 @@ function linesOfEhlo(
   extensions: readonly string[],
 ): readonly string[] {
   const lines = [`${hostname} greets you`, ...extensions];
-  return lines.map((line, index) =>
-    `250${index === lines.length - 1 ? " " : "-"}${line}`
-  );
+  return lines.map((line, index) => `250${index === lines.length - 1 ? " " : "-"}${line}`);
 }

@@ -203,11 +203,10 @@ export class SmtpStandIn implements AsyncDisposable {
     const server = this.#server;
     if (server === undefined) return;
     this.#server = undefined;
-    const closed = new Promise<void>((resolve) =>
-      server.close(() => resolve())
-    );
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const ended = Array.from(this.#open, (socket) => new Promise((resolve) => socket.once("close", resolve)));
     this.cutAll();
-    await closed;
+    await Promise.all([closed, ...ended]);
   }
 
   /** {@inheritDoc SmtpStandIn.stop} */
@@ -216,8 +215,7 @@ export class SmtpStandIn implements AsyncDisposable {
   }
 
   async #listen(
-    { host = "127.0.0.1", port = 0, implicitTls = false, tls: identity }:
-      SmtpStandInOptions,
+    { host = "127.0.0.1", port = 0, implicitTls = false, tls: identity }: SmtpStandInOptions,
   ): Promise<void> {
     const onSocket = (socket: net.Socket): void => this.#serve(socket);
     const server = implicitTls && identity !== undefined
