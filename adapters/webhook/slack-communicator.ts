@@ -20,7 +20,10 @@ import type { Meaning, OutcomeRules } from "./webhook-outcome.ts";
 export interface SlackOptions extends PostOptions {
   /** The incoming webhook's address: a secret. */
   readonly webhookUrl: string;
-  /** Whether Slack shows `*bold*`, `_italic_` and `code` of the text. It never makes mentions of it. @default `true` */
+  /**
+   * Whether the text is Slack's markup: `*bold*`, `_italic_`, backquotes for code. Even then it mentions nobody, and links
+   * show where they lead. @default `false`: the text is shown as it is
+   */
   readonly mrkdwn?: boolean;
 }
 
@@ -107,7 +110,7 @@ export class SlackCommunicator extends PostingCommunicator {
     const post = resolvePostOptions(options, HOSTS);
     super(name, post, SLACK_RULES);
     this.#url = checkUrl(options.webhookUrl, "webhookUrl", post.guard);
-    this.#mrkdwn = options.mrkdwn ?? true;
+    this.#mrkdwn = options.mrkdwn ?? false;
   }
 
   /** One: the webhook's own channel, whoever the message names. */

@@ -14,7 +14,7 @@ import {
 import { limitStream } from "../net/bounded-body.ts";
 import { readRequestFailure } from "../net/network-error.ts";
 import { createRunningSha256 } from "../net/platform-hmac.ts";
-import { describeError, memberOf, textOf } from "./graph-answer.ts";
+import { memberOf, textOf } from "./graph-answer.ts";
 import type { GraphClient } from "./graph-client.ts";
 import type { ResolvedWhatsAppOptions } from "./options.ts";
 
@@ -73,9 +73,11 @@ async function lookUp(mediaId: string, client: GraphClient, signal: AbortSignal 
   const { status, body } = result.answer;
   const url = textOf(body, "url");
   if (status < 200 || status > 299 || url === undefined) {
+    const code = memberOf(memberOf(body, "error"), "code");
+    // Not what Meta says of it: it may repeat what it was sent.
     throw new PosthornError(
       "media",
-      `Cannot look up the file: status ${status}, ${describeError(memberOf(body, "error"))}`,
+      `Cannot look up the file: status ${status}${typeof code === "number" ? `, code ${code}` : ""}`,
       { retryable: status >= 500 || status === 429 },
     );
   }

@@ -7,6 +7,7 @@ import {
   Communicator,
   type CommunicatorCapabilities,
   type Destination,
+  type IncomingAttachment,
   type JsonObject,
   type OpenAttachmentOptions,
   type OutgoingMessage,
@@ -104,7 +105,7 @@ export class WhatsAppCommunicator extends Communicator {
         appSecrets,
         verifyToken,
         now: () => clock.now(),
-        open: (mediaId, openOptions) => this.openAttachment(mediaId, openOptions),
+        open: (mediaId, openOptions) => openMedia(mediaId, this.#client, this.#options, openOptions),
       });
     }
   }
@@ -155,15 +156,18 @@ export class WhatsAppCommunicator extends Communicator {
   }
 
   /**
-   * Opens a file somebody sent, by its id. Messages that were stored in between have no `open()` of their own any more.
+   * Opens a file somebody sent. Meta keeps it seven days.
    *
-   * @param mediaId The `providerId` of the attachment; Meta keeps it seven days.
+   * @param attachment The attachment; its `providerId` is what counts.
    * @param options A signal, and the most bytes.
    * @throws {PosthornError} With code `media` if it cannot be had.
    * @throws {TooLargeError} If it is too large.
    */
-  openAttachment(mediaId: string, options?: OpenAttachmentOptions): Promise<ReadableStream<Uint8Array>> {
-    return openMedia(mediaId, this.#client, this.#options, options);
+  override openAttachment(
+    attachment: Pick<IncomingAttachment, "providerId">,
+    options?: OpenAttachmentOptions,
+  ): Promise<ReadableStream<Uint8Array>> {
+    return openMedia(attachment.providerId, this.#client, this.#options, options);
   }
 
   async #sendParts(parts: readonly PlannedPart[], frame: JsonObject, context: SendContext): Promise<Receipt> {

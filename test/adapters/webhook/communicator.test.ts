@@ -241,13 +241,13 @@ describe("webhook backends", () => {
     assert.deepEqual(standIn.taken.map(({ body }) => body), [
       {
         text: "a &lt;!channel&gt; &amp; &lt;@U1&gt; @here &lt;https://evil.com|bank&gt; &gt; *b*",
-        mrkdwn: true,
+        mrkdwn: false,
         link_names: false,
         parse: "none",
       },
       {
         text: "<https://example.com/a.png?x=%3C%7C%3E|x¦y&lt;z&gt;.png>",
-        mrkdwn: true,
+        mrkdwn: false,
         link_names: false,
         parse: "none",
       },
@@ -351,7 +351,7 @@ describe("webhook backends", () => {
     const at = { allow_private: true, timeout: 5 };
     const made = [
       webhook.create("a", { type: "webhook", url: standIn.origin, secret: [SECRET], tolerance: 60, ...at }, context),
-      slack.create("b", { type: "slack", webhook_url: `${standIn.origin}/s`, mrkdwn: false, ...at }, context),
+      slack.create("b", { type: "slack", webhook_url: `${standIn.origin}/s`, mrkdwn: true, ...at }, context),
       discord.create("c", { type: "discord", webhook_url: `${standIn.origin}/d`, username: "bot", ...at }, context),
       ntfy.create("d", { type: "ntfy", server: standIn.origin, topic: "t", ...at }, context),
     ];

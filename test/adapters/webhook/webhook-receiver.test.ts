@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
-import { createWebhookSecret, StandardWebhookReceiver, StandardWebhookSigner } from "../../../adapters/webhook/mod.ts";
+import { StandardWebhookReceiver, StandardWebhookSigner } from "../../../adapters/webhook/mod.ts";
 import type { WebhookBatch } from "../../../core/mod.ts";
 import { createChance } from "../net/random.ts";
 
 const NOW = 1_763_724_000_000;
-const signer = new StandardWebhookSigner([createWebhookSecret()]);
+const signer = new StandardWebhookSigner(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
 
 function createReceiver(): StandardWebhookReceiver {
   return new StandardWebhookReceiver({ backendName: "hook", signer, maxBodyBytes: 1_048_576, now: () => NOW });

@@ -47,7 +47,7 @@ describe("openAttachment", () => {
 
   it("openAttachment() streams the file, with the token", async () => {
     const id = meta.addMedia(bytes, "image/jpeg");
-    assert.deepEqual(await read(await create().openAttachment(id)), bytes);
+    assert.deepEqual(await read(await create().openAttachment({ providerId: id })), bytes);
     const last = meta.requests.at(-1);
     assert.deepEqual([last?.path, last?.headers["authorization"]], [
       `/files/${id}`,
@@ -58,11 +58,11 @@ describe("openAttachment", () => {
   it("openAttachment() fails for a file larger than allowed, said or not", async () => {
     const id = meta.addMedia(bytes, "image/jpeg");
     await assert.rejects(
-      create().openAttachment(id, { maxBytes: 199_999 }),
+      create().openAttachment({ providerId: id }, { maxBytes: 199_999 }),
       TooLargeError,
     );
     await assert.rejects(
-      create({ maxMediaBytes: 10 }).openAttachment(id),
+      create({ maxMediaBytes: 10 }).openAttachment({ providerId: id }),
       TooLargeError,
     );
     meta.inject({
@@ -72,7 +72,7 @@ describe("openAttachment", () => {
         body: { url: `${meta.origin}/files/${id}`, file_size: 1 },
       },
     });
-    const lying = await create().openAttachment(id, { maxBytes: 1_000 });
+    const lying = await create().openAttachment({ providerId: id }, { maxBytes: 1_000 });
     await assert.rejects(read(lying), TooLargeError);
   });
 
@@ -90,7 +90,7 @@ describe("openAttachment", () => {
         fault: "answer",
         answer: { status: 200, body: { url, sha256 } },
       });
-      const stream = await create().openAttachment(id);
+      const stream = await create().openAttachment({ providerId: id });
       await assert.rejects(
         read(stream),
         (error) => error instanceof PosthornError && error.code === "media",
@@ -118,7 +118,7 @@ describe("openAttachment", () => {
     ];
     for (const url of places) {
       meta.inject({ fault: "answer", answer: { status: 200, body: { url } } });
-      await assert.rejects(create().openAttachment(id), (error) => {
+      await assert.rejects(create().openAttachment({ providerId: id }), (error) => {
         assert.ok(
           error instanceof PosthornError && error.code === "media",
           url,
@@ -132,13 +132,13 @@ describe("openAttachment", () => {
         fault: "answer",
         answer: { status: 302, headers: { location } },
       }, { path: "/files/" });
-      await assert.rejects(create().openAttachment(id), PosthornError);
+      await assert.rejects(create().openAttachment({ providerId: id }), PosthornError);
     }
     meta.inject({
       fault: "answer",
       answer: { status: 302, headers: { location: `${canary.origin}/x` } },
     });
-    await assert.rejects(create().openAttachment(id), PosthornError);
+    await assert.rejects(create().openAttachment({ providerId: id }), PosthornError);
     assert.equal(canary.requests.length, 0);
   });
 
@@ -151,13 +151,13 @@ describe("openAttachment", () => {
     }, {
       path: "/files/",
     });
-    assert.deepEqual(await read(await create().openAttachment(id)), bytes);
+    assert.deepEqual(await read(await create().openAttachment({ providerId: id })), bytes);
     meta.inject({
       fault: "answer",
       answer: { status: 302, headers: { location } },
     }, { path: "/files/", times: 99 });
     const before = meta.requests.length;
-    await assert.rejects(create().openAttachment(id), /too many redirects/);
+    await assert.rejects(create().openAttachment({ providerId: id }), /too many redirects/);
     assert.ok(meta.requests.length - before < 10);
   });
 
@@ -172,7 +172,7 @@ describe("openAttachment", () => {
         meta.inject({ fault: "answer", answer: { status, body: "no" } }, {
           path,
         });
-        await assert.rejects(create().openAttachment(id), (error) => {
+        await assert.rejects(create().openAttachment({ providerId: id }), (error) => {
           assert.ok(
             error instanceof PosthornError && error.retryable === retryable,
             `${path} ${status}`,
@@ -182,7 +182,7 @@ describe("openAttachment", () => {
       }
     }
     await assert.rejects(
-      create().openAttachment("../../secret"),
+      create().openAttachment({ providerId: "../../secret" }),
       PosthornError,
     );
   });
@@ -190,7 +190,7 @@ describe("openAttachment", () => {
   it("openAttachment() can be called off", async () => {
     const id = meta.addMedia(bytes, "image/jpeg");
     await assert.rejects(
-      create().openAttachment(id, {
+      create().openAttachment({ providerId: id }, {
         signal: AbortSignal.abort(new Error("enough")),
       }),
       /enough/,
