@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -16,12 +17,21 @@ const TEST_TIMEOUT_MS = 120_000;
  * @param {{ directory: string, name?: RegExp, concurrency?: number, onResult?: (result: object) => void }} options
  * @returns {Promise<{ file: string, name: string, outcome: "passed" | "failed" | "skipped", error?: string }[]>}
  */
-export async function runOnWorkerd(files, { directory, name, concurrency = 2, onResult = () => {} }) {
-  const settings = JSON.parse(await readFile(path.join(ROOT, "test/runtimes/workerd.json"), "utf8"));
+export async function runOnWorkerd(
+  files,
+  { directory, name, concurrency = 2, onResult = () => {} },
+) {
+  const settings = JSON.parse(
+    await readFile(path.join(ROOT, "test/runtimes/workerd.json"), "utf8"),
+  );
   const results = [];
   const waiting = files.map((file, index) => ({ file, index }));
   async function work() {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    for (
+      let next = waiting.shift();
+      next !== undefined;
+      next = waiting.shift()
+    ) {
       const { file, index } = next;
       const place = path.join(directory, `workerd-${index}`);
       const report = (result) => {
@@ -43,25 +53,45 @@ export async function runOnWorkerd(files, { directory, name, concurrency = 2, on
 async function runFile(file, place, settings, pattern, report) {
   const durableObjects = settings.durableObjects[file] ?? {};
   await bundle(file, place);
-  await writeFile(path.join(place, "config.capnp"), configOf(settings, durableObjects));
+  await writeFile(
+    path.join(place, "config.capnp"),
+    configOf(settings, durableObjects),
+  );
   const server = await serve(place);
   try {
     const origin = `http://127.0.0.1:${server.port}/`;
     const tests = await ask(origin, "GET");
     if (tests.length === 0) throw new Error(`Cannot find a test in ${file}`);
     for (const [index, { name, skipped }] of tests.entries()) {
-      if (pattern !== undefined && !pattern.test(name.replaceAll(" > ", " "))) continue;
+      if (pattern !== undefined && !pattern.test(name.replaceAll(" > ", " "))) {
+        continue;
+      }
       if (skipped) {
         report({ name, outcome: "skipped" });
         continue;
       }
       const log = server.log.length;
-      const answer = await ask(`${origin}?test=${index}`, "POST").catch((error) => ({ passed: false, error }));
+      const answer = await ask(`${origin}?test=${index}`, "POST").catch((
+        error,
+      ) => ({ passed: false, error }));
       if (answer.passed) report({ name, outcome: "passed" });
-      else report({ name, outcome: "failed", error: `${answer.error}\n${server.log.slice(log).join("")}`.trimEnd() });
+      else {report({
+          name,
+          outcome: "failed",
+          error: `${answer.error}\n${server.log.slice(log).join("")}`.trimEnd(),
+        });}
     }
-    const end = await ask(`${origin}?finish`, "POST").catch((error) => ({ passed: false, error }));
-    if (!end.passed) report({ name: "(afterAll)", outcome: "failed", error: String(end.error) });
+    const end = await ask(`${origin}?finish`, "POST").catch((error) => ({
+      passed: false,
+      error,
+    }));
+    if (!end.passed) {
+      report({
+        name: "(afterAll)",
+        outcome: "failed",
+        error: String(end.error),
+      });
+    }
   } finally {
     await server.stop();
   }
@@ -92,7 +122,8 @@ async function bundle(file, place) {
     external: ["node:*", "cloudflare:*"],
     // CommonJS packages may ask for built-ins while they load.
     banner: {
-      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire("/");',
+      js:
+        'import { createRequire as __createRequire } from "node:module"; const require = __createRequire("/");',
     },
     keepNames: true,
     // package.json says that our modules have no side effects; a test file is nothing else.
@@ -101,14 +132,29 @@ async function bundle(file, place) {
   }).catch((error) => {
     throw new Error(`Cannot bundle ${file} for workerd: ${error.message}`);
   });
-  if (errors.length > 0) throw new Error(errors.map(({ text }) => text).join("\n"));
+  if (errors.length > 0) {
+    throw new Error(errors.map(({ text }) => text).join("\n"));
+  }
 }
 
 function configOf({ compatibilityDate, compatibilityFlags }, durableObjects) {
   const classes = Object.entries(durableObjects);
-  const flags = compatibilityFlags.map((flag) => JSON.stringify(flag)).join(", ");
-  const namespaces = classes.map(([, name]) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`);
-  const bindings = classes.map(([binding, name]) => `(name = "${binding}", durableObjectNamespace = "${name}")`);
+  const flags = compatibilityFlags.map((flag) => JSON.stringify(flag)).join(
+    ", ",
+  );
+  const namespaces = classes.map(([, name]) =>
+    `(className = "${name}", uniqueKey = "${name}", enableSql = true)`
+  );
+  const bindings = classes.map(([binding, name]) =>
+    `(name = "${binding}", durableObjectNamespace = "${name}")`
+  );
+  // nodejs_compat makes process.env of them.
+  for (const name of ["POSTHORN_LONG", "POSTHORN_SEED"]) {
+    const value = process.env[name];
+    if (value !== undefined) {
+      bindings.push(`(name = "${name}", text = ${JSON.stringify(value)})`);
+    }
+  }
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -129,9 +175,20 @@ const config :Workerd.Config = (
 `;
 }
 
-async function serve(place) {
+/**
+ * Starts a workerd on the `config.capnp` of a folder.
+ *
+ * @param {string} place the folder
+ * @returns {Promise<{ port: number, log: string[], stop: () => Promise<void> }>}
+ */
+export async function serve(place) {
   const workerd = createRequire(import.meta.url)("workerd").default;
-  const child = spawn(workerd, ["serve", "config.capnp", "--control-fd=3", "--experimental"], {
+  const child = spawn(workerd, [
+    "serve",
+    "config.capnp",
+    "--control-fd=3",
+    "--experimental",
+  ], {
     cwd: place,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -155,7 +212,9 @@ async function serve(place) {
     new Promise((resolve) => {
       child.stdio[3].setEncoding("utf8").on("data", (chunk) => {
         control += chunk;
-        const found = /"event":"listen","socket":"http","port":(\d+)/.exec(control);
+        const found = /"event":"listen","socket":"http","port":(\d+)/.exec(
+          control,
+        );
         if (found !== null) resolve(Number(found[1]));
       });
     }),
@@ -166,7 +225,10 @@ async function serve(place) {
     }),
   ]);
   timer.abort();
-  if (port === undefined || port === null || typeof port !== "number" || control === "") {
+  if (
+    port === undefined || port === null || typeof port !== "number" ||
+    control === ""
+  ) {
     await stop();
     throw new Error(`Cannot start workerd:\n${log.join("")}`);
   }
@@ -174,8 +236,15 @@ async function serve(place) {
 }
 
 async function ask(url, method) {
-  const response = await fetch(url, { method, signal: AbortSignal.timeout(TEST_TIMEOUT_MS) });
+  const response = await fetch(url, {
+    method,
+    signal: AbortSignal.timeout(TEST_TIMEOUT_MS),
+  });
   const text = await response.text();
-  if (!response.ok) throw new Error(`Cannot run in workerd: status ${response.status}\n${text}`);
+  if (!response.ok) {
+    throw new Error(
+      `Cannot run in workerd: status ${response.status}\n${text}`,
+    );
+  }
   return JSON.parse(text);
 }
