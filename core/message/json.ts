@@ -27,6 +27,9 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_576;
 
 const DEFAULT_MAX_DEPTH = 64;
 
+/** One for all: most messages have no metadata. */
+const EMPTY_OBJECT: JsonObject = Object.freeze({});
+
 /** Counts at most three bytes a UTF-16 unit, six for what JSON escapes: never less than the truth. */
 interface Measure {
   upperBound: number;
@@ -99,21 +102,26 @@ function cloneValue(value: unknown, path: string, depthLeft: number, measure: Me
   measure.upperBound += 3;
   if (Array.isArray(value)) {
     const items: JsonValue[] = [];
+    const itemPath = `${path}[]`;
     for (let index = 0; index < value.length; index++) {
-      items.push(cloneValue(value[index], `${path}[]`, depthLeft - 1, measure));
+      items.push(cloneValue(value[index], itemPath, depthLeft - 1, measure));
     }
     return Object.freeze(items);
   }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) throw refuse(path, value);
+  if (!isPlain(value)) throw refuse(path, value);
   const copy: Record<string, JsonValue> = {};
-  for (const [key, member] of Object.entries(value)) {
+  let isEmpty = true;
+  // Not Object.entries, which makes an array for every member.
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue;
+    const member = value[key];
     if (member === undefined) continue;
     if (key === "__proto__") throw new ValidationError(path, `Cannot accept '${path}': it has a key "__proto__"`);
     measure.upperBound += 4 + key.length * 6;
     copy[key] = cloneMember(member, path, key, depthLeft, measure);
+    isEmpty = false;
   }
-  return Object.freeze(copy);
+  return isEmpty ? EMPTY_OBJECT : Object.freeze(copy);
 }
 
 /** Strings and numbers, the most of all members, without building a path nobody will read. */
@@ -122,7 +130,16 @@ function cloneMember(member: unknown, path: string, key: string, depthLeft: numb
     measure.upperBound += 2 + member.length * 6;
     return member;
   }
+  if (typeof member === "number" && Number.isFinite(member)) {
+    measure.upperBound += 25;
+    return member;
+  }
   return cloneValue(member, `${path}.${key}`, depthLeft - 1, measure);
+}
+
+function isPlain(value: object): value is Readonly<Record<string, unknown>> {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function refuse(path: string, value: unknown): ValidationError {

@@ -8,7 +8,8 @@ import { SortedQueue, type Ticketed } from "../support/sorted-queue.ts";
 import { MemoryEntry } from "./memory-entry.ts";
 import { FieldIndexes, type IndexedField, MemoryIndex } from "./memory-index.ts";
 import { MemoryLog } from "./memory-log.ts";
-import { MemoryQueue, type Moment } from "./memory-queue.ts";
+import type { Moment } from "./memory-moment.ts";
+import { MemoryQueue } from "./memory-queue.ts";
 import type { AppendMode, ChannelStats, PruneRequest, QueryPage, QueryRequest } from "./message-store.ts";
 
 const FIELDS: readonly IndexedField[] = ["correlationId", "externalId", "senderId", "recipientId"];
@@ -23,7 +24,7 @@ function isStored(entry: MemoryEntry): boolean {
 }
 
 function isUnacknowledged(entry: MemoryEntry): boolean {
-  return entry.state !== "none";
+  return entry.isUnacknowledged;
 }
 
 /** See the module. */
@@ -85,20 +86,24 @@ export class MemoryChannel {
   }
 
   /** Adds a message whose id is neither there nor remembered. @returns Its place. */
-  append(envelope: MessageEnvelope, mode: AppendMode, dedupeForMs: number, { now, wall }: Moment): number {
-    const { notBefore, expiresAt } = envelope;
-    if (envelope.timestamp >= this.#peak) this.#peak = envelope.timestamp;
-    else this.#lateness = Math.max(this.#lateness, this.#peak - envelope.timestamp);
-    const entry = new MemoryEntry(++this.#lastSeq, mode, envelope, {
-      storedAt: now,
-      peak: this.#peak,
-      expiresAt: expiresAt === undefined ? Infinity : now + (expiresAt - wall),
-      rememberUntil: now + dedupeForMs,
-    });
+  append(envelope: MessageEnvelope, mode: AppendMode, dedupeForMs: number, moment: Moment): number {
+    const { notBefore, expiresAt, timestamp } = envelope;
+    const { now } = moment;
+    const entry = new MemoryEntry(++this.#lastSeq, mode, envelope);
+    if (timestamp >= this.#peak) {
+      this.#peak = timestamp;
+    } else {
+      entry.follow(this.#peak);
+      this.#lateness = Math.max(this.#lateness, this.#peak - timestamp);
+    }
+    if (dedupeForMs > 0) entry.rememberTo(now + dedupeForMs);
     this.#entries.set(envelope.id, entry);
-    if (mode !== "queue") this.log.add(entry);
+    if (mode !== "queue") {
+      entry.makeReadable(now, expiresAt === undefined ? Infinity : now + (expiresAt - moment.wall));
+      this.log.add(entry);
+    }
     if (mode !== "log") {
-      entry.dueAt = notBefore === undefined ? now : now + (notBefore - wall);
+      entry.dueAt = notBefore === undefined ? now : now + (notBefore - moment.wall);
       this.queue.add(entry, now);
       this.#unacknowledged?.push(entry);
     }
@@ -119,12 +124,11 @@ export class MemoryChannel {
 
   /** Removes a message. */
   remove(entry: MemoryEntry, now: number, isPruned = false): void {
-    entry.isStored = false;
     this.#entries.delete(entry.envelope.id);
-    if (entry.state !== "none") {
-      this.queue.take(entry, now);
-      this.#unacknowledged?.forget();
-    }
+    const isUnacknowledged = entry.isUnacknowledged;
+    if (isUnacknowledged) this.queue.take(entry, now);
+    entry.state = "gone";
+    if (isUnacknowledged) this.#unacknowledged?.forget();
     if (entry.mode !== "queue") this.log.take(entry, isPruned);
     this.#all?.forget();
     this.#fields.forget(entry);
@@ -179,7 +183,7 @@ export class MemoryChannel {
     const { size, delayed, claimed } = this.queue;
     if (this.#unacknowledged === undefined) {
       this.#unacknowledged = new MemoryIndex(isUnacknowledged);
-      for (const entry of this.#entries.values()) if (isUnacknowledged(entry)) this.#unacknowledged.push(entry);
+      for (const entry of this.#entries.values()) if (entry.isUnacknowledged) this.#unacknowledged.push(entry);
     }
     const oldest = this.#unacknowledged.first;
     const counts = {

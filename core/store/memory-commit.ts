@@ -4,8 +4,8 @@
  * @module
  */
 import type { MemoryChannel } from "./memory-channel.ts";
-import type { MemoryEntry } from "./memory-entry.ts";
-import type { Moment } from "./memory-queue.ts";
+import type { MemoryChannels } from "./memory-channels.ts";
+import type { Moment } from "./memory-moment.ts";
 import type { MemoryState } from "./memory-state.ts";
 import type {
   AppendOperation,
@@ -28,10 +28,7 @@ const UNDONE: OperationResult = Object.freeze({ status: "undone" });
 export interface CommitScene {
   readonly moment: Moment;
   readonly state: MemoryState;
-  /** A channel as of the moment: an empty one, of which nothing is kept, where there is none. */
-  channel(key: string): MemoryChannel;
-  /** A channel as of the moment: a new one where there is none. */
-  open(key: string): MemoryChannel;
+  readonly channels: MemoryChannels;
 }
 
 /** Whether a status undoes a commit. */
@@ -41,35 +38,35 @@ export function isConflict(status: OperationStatus): boolean {
 
 /** Does one operation, if it can be done. */
 export function apply(operation: StoreOperation, scene: CommitScene): OperationResult {
-  const { state, moment } = scene;
-  const { now, wall } = moment;
+  const { channels, state, moment } = scene;
+  const { now } = moment;
   switch (operation.type) {
     case "ack": {
       const { seq, token } = operation;
-      const target = scene.channel(operation.channel);
+      const target = channels.at(operation.channel, moment);
       const entry = target.queue.held(seq, token);
       if (entry === undefined) return LEASE_LOST;
       target.acknowledge(entry, now);
       return DONE;
     }
     case "release": {
-      const { queue } = scene.channel(operation.channel);
+      const { queue } = channels.at(operation.channel, moment);
       const entry = queue.held(operation.seq, operation.token);
       if (entry === undefined) return LEASE_LOST;
       queue.release(entry, operation, moment);
       return DONE;
     }
     case "extend": {
-      const { queue } = scene.channel(operation.channel);
+      const { queue } = channels.at(operation.channel, moment);
       const entry = queue.held(operation.seq, operation.token);
       if (entry === undefined) return LEASE_LOST;
       queue.extend(entry, operation, now);
-      return { status: "done", until: wall + operation.leaseMs };
+      return { status: "done", until: moment.wall + operation.leaseMs };
     }
     case "append":
-      return append(scene.open(operation.channel), operation, moment);
+      return append(channels.open(operation.channel, moment), operation, moment);
     case "remove": {
-      const target = scene.channel(operation.channel);
+      const target = channels.at(operation.channel, moment);
       const entry = target.find(operation.id);
       if (entry === undefined) return operation.mustExist === true ? MISSING : NOT_FOUND;
       if (operation.unlessClaimed === true && entry.state === "claimed") return CLAIMED;
@@ -77,7 +74,7 @@ export function apply(operation: StoreOperation, scene: CommitScene): OperationR
       return DONE;
     }
     case "set-cursor":
-      scene.open(operation.channel).log.setCursor(operation.readerId, operation.seq);
+      channels.open(operation.channel, moment).log.setCursor(operation.readerId, operation.seq);
       return DONE;
     case "set-state": {
       const { key, value, expectedVersion, ttlMs = Infinity } = operation;
@@ -127,7 +124,7 @@ export function tryAll(
   return hasConflict ? results : undefined;
 }
 
-/** An id that earlier operations of the trial added or took away. */
+/** An id that an earlier operation of the trial appended, and perhaps a later one removed. */
 interface TriedId {
   readonly isThere: boolean;
   readonly isRemembered: boolean;
@@ -137,8 +134,9 @@ interface TriedId {
 class Rehearsal {
   readonly #scene: CommitScene;
   readonly #trial: number;
-  readonly #ids = new Map<string, TriedId>();
-  readonly #versions = new Map<string, number>();
+  /** Made when needed: most commits only end deliveries. */
+  #appended: Map<string, TriedId> | undefined;
+  #versions: Map<string, number> | undefined;
   #latestVersion: number;
 
   constructor(scene: CommitScene, trial: number) {
@@ -152,12 +150,11 @@ class Rehearsal {
       case "ack":
       case "release":
       case "extend": {
-        const target = this.#scene.channel(operation.channel);
+        const target = this.#channelAt(operation.channel);
         const entry = target.queue.held(operation.seq, operation.token);
-        if (entry === undefined || entry.releasedIn === this.#trial) return LEASE_LOST;
+        if (entry === undefined || entry.isReleasedIn(this.#trial)) return LEASE_LOST;
         if (operation.type === "extend") return DONE;
-        entry.releasedIn = this.#trial;
-        if (operation.type === "ack" && entry.mode === "queue") this.#takeAway(operation.channel, entry);
+        entry.mark(this.#trial, operation.type === "ack" && entry.mode === "queue");
         return DONE;
       }
       case "append":
@@ -169,7 +166,7 @@ class Rehearsal {
       case "set-state": {
         const { key, expectedVersion } = operation;
         if (expectedVersion !== undefined && expectedVersion !== this.#versionOf(key)) return CONFLICT;
-        this.#versions.set(key, ++this.#latestVersion);
+        this.#setVersion(key, ++this.#latestVersion);
         return DONE;
       }
       case "delete-state": {
@@ -177,56 +174,59 @@ class Rehearsal {
         const version = this.#versionOf(key);
         if (version === 0) return NOT_FOUND;
         if (expectedVersion !== undefined && expectedVersion !== version) return CONFLICT;
-        this.#versions.set(key, 0);
+        this.#setVersion(key, 0);
         return DONE;
       }
     }
   }
 
   #append({ channel, message, dedupeForMs = 0 }: AppendOperation): OperationResult {
-    const place = placeOf(channel, message.id);
-    const tried = this.#ids.get(place);
-    const target = this.#scene.channel(channel);
-    if (tried !== undefined) {
-      if (tried.isThere || (dedupeForMs > 0 && tried.isRemembered)) return DUPLICATE;
-    } else {
-      const present = target.find(message.id);
-      if (present !== undefined) return { status: "duplicate", seq: present.seq };
-      if (dedupeForMs > 0 && target.remembers(message.id)) return DUPLICATE;
+    const { id } = message;
+    const target = this.#channelAt(channel);
+    const place = placeOf(channel, id);
+    const tried = this.#appended?.get(place);
+    const present = target.find(id);
+    if (tried?.isThere === true) return DUPLICATE;
+    if (tried === undefined && present !== undefined && !present.isGoneIn(this.#trial)) {
+      return { status: "duplicate", seq: present.seq };
     }
-    const isRemembered = dedupeForMs > 0 || (tried?.isRemembered ?? target.remembers(message.id));
-    this.#ids.set(place, { isThere: true, isRemembered });
+    const isRemembered = tried?.isRemembered === true || target.remembers(id) ||
+      (present !== undefined && present.rememberUntil > this.#scene.moment.now);
+    if (dedupeForMs > 0 && isRemembered) return DUPLICATE;
+    this.#appended ??= new Map();
+    this.#appended.set(place, { isThere: true, isRemembered: isRemembered || dedupeForMs > 0 });
     return DONE;
   }
 
   #remove({ channel, id, unlessClaimed = false, mustExist = false }: RemoveOperation): OperationResult {
     const place = placeOf(channel, id);
-    const tried = this.#ids.get(place);
-    if (tried !== undefined) {
-      if (!tried.isThere) return mustExist ? MISSING : NOT_FOUND;
-      this.#ids.set(place, { isThere: false, isRemembered: tried.isRemembered });
+    const tried = this.#appended?.get(place);
+    if (tried?.isThere === true) {
+      this.#appended?.set(place, { isThere: false, isRemembered: tried.isRemembered });
       return DONE;
     }
-    const entry = this.#scene.channel(channel).find(id);
-    if (entry === undefined) return mustExist ? MISSING : NOT_FOUND;
-    if (unlessClaimed && entry.state === "claimed" && entry.releasedIn !== this.#trial) return CLAIMED;
-    entry.releasedIn = this.#trial;
-    this.#takeAway(channel, entry);
+    const entry = this.#channelAt(channel).find(id);
+    if (entry === undefined || entry.isGoneIn(this.#trial)) return mustExist ? MISSING : NOT_FOUND;
+    if (unlessClaimed && entry.state === "claimed" && !entry.isReleasedIn(this.#trial)) return CLAIMED;
+    entry.mark(this.#trial, true);
     return DONE;
   }
 
-  #takeAway(channel: string, entry: MemoryEntry): void {
-    const { id } = entry.envelope;
-    const isRemembered = entry.rememberUntil > this.#scene.moment.now || this.#scene.channel(channel).remembers(id);
-    this.#ids.set(placeOf(channel, id), { isThere: false, isRemembered });
+  #channelAt(key: string): MemoryChannel {
+    return this.#scene.channels.at(key, this.#scene.moment);
   }
 
   #versionOf(key: string): number {
-    return this.#versions.get(key) ?? this.#scene.state.versionOf(key);
+    return this.#versions?.get(key) ?? this.#scene.state.versionOf(key);
+  }
+
+  #setVersion(key: string, version: number): void {
+    this.#versions ??= new Map();
+    this.#versions.set(key, version);
   }
 }
 
-/** Ids have no spaces, so no two places read alike. */
+/** With the length in front, so that no two places read alike. */
 function placeOf(channel: string, id: string): string {
-  return `${id} ${channel}`;
+  return `${id.length} ${id}${channel}`;
 }

@@ -94,7 +94,7 @@ export class MemoryLog {
       const entry = this.#stored.at(position);
       if (entry === undefined) continue;
       if (surplus-- <= 0 && entry.storedAt >= before) break;
-      if (entry.state === "none") found.push(entry);
+      if (entry.state === "done") found.push(entry);
     }
     return found;
   }
@@ -132,7 +132,7 @@ export class MemoryLog {
   /** Nobody reads a message that is gone or has expired, so it need not be passed over every time. */
   #hide(entry: MemoryEntry): void {
     if (!entry.isReadable) return;
-    entry.isReadable = false;
+    entry.hide();
     this.#readable.forget();
     this.#byRecipient.forget(entry);
   }

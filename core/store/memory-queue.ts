@@ -11,15 +11,8 @@ import type { AttemptFailure, ClaimedMessage } from "../message/channel-message.
 import { SortedQueue } from "../support/sorted-queue.ts";
 import type { MemoryEntry } from "./memory-entry.ts";
 import { Lane } from "./memory-lane.ts";
+import type { Moment } from "./memory-moment.ts";
 import type { ExtendOperation, ReleaseOperation } from "./message-store.ts";
-
-/** One moment on both clocks: the store's, which never goes back, and the wall's. */
-export interface Moment {
-  /** On the store's clock. */
-  readonly now: number;
-  /** On the wall. */
-  readonly wall: number;
-}
 
 /** What a claim asks for, checked. */
 export interface QueueClaim {
@@ -79,8 +72,9 @@ export class MemoryQueue {
   }
 
   /** Does what the time has brought since it was last called. */
-  advance({ now, wall }: Moment): void {
-    while (this.#leases.firstKey <= now) this.#expireFirst(now, wall);
+  advance(moment: Moment): void {
+    const { now } = moment;
+    while (this.#leases.firstKey <= now) this.#expireFirst(now, moment.wall);
     while (this.#delayed.firstKey <= now) {
       const entry = this.#delayed.shift();
       if (entry !== undefined) this.#makeReady(entry, now);
@@ -137,11 +131,12 @@ export class MemoryQueue {
   }
 
   /** Puts a held message back. */
-  release(entry: MemoryEntry, operation: ReleaseOperation, { now, wall }: Moment): void {
+  release(entry: MemoryEntry, operation: ReleaseOperation, moment: Moment): void {
+    const { now } = moment;
     const { delayMs = 0, holdLaneMs = Infinity, countAttempt = true, failure, content } = operation;
     if (countAttempt || failure !== undefined) {
       const { reason = "nacked", detail } = failure ?? {};
-      entry.addFailure(failureOf(entry, wall, reason, detail));
+      entry.addFailure(failureOf(entry, moment.wall, reason, detail));
     }
     if (!countAttempt) entry.countAttempt(-1);
     if (content !== undefined) entry.replaceContent(content);
@@ -165,7 +160,7 @@ export class MemoryQueue {
   /** Takes a message out for good, wherever it is. */
   take(entry: MemoryEntry, now: number): void {
     const { state, lane } = entry;
-    entry.state = "none";
+    entry.state = "done";
     entry.ticket = 0;
     this.#size--;
     if (state === "claimed") {

@@ -6,11 +6,12 @@
 import { kindOf, StoreError, ValidationError } from "../errors.ts";
 import type { ClaimedMessage, MessageEnvelope, StoredMessage } from "../message/channel-message.ts";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "../message/json.ts";
-import { assertId, assertInteger } from "../support/assert.ts";
+import { assertInteger } from "../support/assert.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
-import { MemoryChannel } from "./memory-channel.ts";
-import { append, apply, type CommitScene, isConflict, tryAll } from "./memory-commit.ts";
-import type { Moment } from "./memory-queue.ts";
+import type { MemoryChannel } from "./memory-channel.ts";
+import { MemoryChannels } from "./memory-channels.ts";
+import { append, apply, isConflict, tryAll } from "./memory-commit.ts";
+import { Moment } from "./memory-moment.ts";
 import { MemoryState, type MemoryValue } from "./memory-state.ts";
 import type {
   AppendMode,
@@ -39,6 +40,7 @@ import {
   checkPrune,
   checkQuery,
   checkSharedRead,
+  MAX_ID_LENGTH,
 } from "./store-input.ts";
 
 /** Settings of {@link MemoryStore}. */
@@ -92,11 +94,10 @@ export class MemoryStore implements MessageStore {
   readonly #clock: Clock;
   readonly #maxBytes: number;
   readonly #onListenerError: (error: unknown) => void;
-  readonly #channels = new Map<string, MemoryChannel>();
+  readonly #channels = new MemoryChannels();
   #state = new MemoryState();
   #trials = 0;
   #isClosed = false;
-  readonly #nextToken = createTokenGenerator();
 
   /**
    * Makes a memory store.
@@ -127,13 +128,15 @@ export class MemoryStore implements MessageStore {
       assertFiniteMs(dedupeForMs, "options.dedupeForMs");
       const checked: MessageEnvelope[] = [];
       for (let index = 0; index < messages.length; index++) {
-        checked.push(checkEnvelope(messages[index], `messages[${index}]`, this.#maxBytes));
+        // Most come alone, and making up a path for each costs more than to check it.
+        const path = index === 0 ? "messages[0]" : `messages[${index}]`;
+        checked.push(checkEnvelope(messages[index], path, this.#maxBytes));
       }
       const moment = this.#moment();
-      const target = this.#open(channel, moment);
+      const target = this.#channels.open(channel, moment);
       const results: OperationResult[] = [];
       for (const message of checked) results.push(append(target, { message, mode, dedupeForMs }, moment));
-      if (results.some(isDone)) this.#notify(target);
+      if (target.listeners.length > 0 && results.some(isDone)) this.#notify(target);
       return Promise.resolve(results);
     } catch (error) {
       return Promise.reject(error);
@@ -150,26 +153,23 @@ export class MemoryStore implements MessageStore {
       }
       const checked = checkOperations(operations, this.#maxBytes);
       const moment = this.#moment();
-      const scene: CommitScene = {
-        moment,
-        state: this.#stateAt(moment),
-        channel: (key) => this.#channel(key, moment),
-        open: (key) => this.#open(key, moment),
-      };
+      const scene = { moment, state: this.#stateAt(moment), channels: this.#channels };
       if (onConflict === "abort" && checked.length > 1) {
         const undone = tryAll(checked, scene, ++this.#trials);
         if (undone !== undefined) return Promise.resolve({ committed: false, results: undone });
       }
       const results: OperationResult[] = [];
-      const touched = new Set<MemoryChannel>();
+      const watched: MemoryChannel[] = [];
       let committed = true;
       for (const operation of checked) {
         const result = apply(operation, scene);
         results.push(result);
         if (onConflict === "abort" && isConflict(result.status)) committed = false;
-        if (result.status === "done" && "channel" in operation) touched.add(scene.channel(operation.channel));
+        if (result.status !== "done" || !("channel" in operation)) continue;
+        const channel = this.#channels.at(operation.channel, moment);
+        if (channel.listeners.length > 0 && !watched.includes(channel)) watched.push(channel);
       }
-      for (const channel of touched) this.#notify(channel);
+      for (const channel of watched) this.#notify(channel);
       return Promise.resolve({ committed, results });
     } catch (error) {
       return Promise.reject(error);
@@ -182,7 +182,7 @@ export class MemoryStore implements MessageStore {
       this.#assertOpen("claim");
       checkClaim(request);
       const moment = this.#moment();
-      return Promise.resolve(this.#channel(request.channel, moment).queue.claim(request, moment));
+      return Promise.resolve(this.#channels.at(request.channel, moment).queue.claim(request, moment));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -193,7 +193,9 @@ export class MemoryStore implements MessageStore {
     return this.#run("read", (moment) => {
       checkSharedRead(request);
       const { advance = request.after === undefined } = request;
-      const target = advance ? this.#open(request.channel, moment) : this.#channel(request.channel, moment);
+      const target = advance
+        ? this.#channels.open(request.channel, moment)
+        : this.#channels.at(request.channel, moment);
       return target.log.read(request, moment.now);
     });
   }
@@ -202,8 +204,8 @@ export class MemoryStore implements MessageStore {
   get(channel: string, id: string): Promise<StoredMessage | undefined> {
     return this.#run("get", (moment) => {
       assertKey(channel, "channel");
-      assertId(id, "id");
-      return this.#channel(channel, moment).find(id)?.snapshot();
+      assertKey(id, "id", MAX_ID_LENGTH);
+      return this.#channels.at(channel, moment).find(id)?.snapshot();
     });
   }
 
@@ -211,7 +213,7 @@ export class MemoryStore implements MessageStore {
   query(request: QueryRequest): Promise<QueryPage> {
     return this.#run("query", (moment) => {
       checkQuery(request);
-      return this.#channel(request.channel, moment).query(request);
+      return this.#channels.at(request.channel, moment).query(request);
     });
   }
 
@@ -219,7 +221,7 @@ export class MemoryStore implements MessageStore {
   prune(request: PruneRequest): Promise<number> {
     return this.#run("prune", (moment) => {
       checkPrune(request);
-      return this.#channel(request.channel, moment).prune(request, moment.now);
+      return this.#channels.at(request.channel, moment).prune(request, moment.now);
     });
   }
 
@@ -227,7 +229,7 @@ export class MemoryStore implements MessageStore {
   clear(channel: string): Promise<number> {
     return this.#run("clear", (moment) => {
       assertKey(channel, "channel");
-      const target = this.#channel(channel, moment);
+      const target = this.#channels.at(channel, moment);
       const count = target.clear(moment.now);
       this.#notify(target);
       return count;
@@ -238,7 +240,7 @@ export class MemoryStore implements MessageStore {
   stats(channel: string): Promise<ChannelStats> {
     return this.#run("count", (moment) => {
       assertKey(channel, "channel");
-      return this.#channel(channel, moment).stats();
+      return this.#channels.at(channel, moment).stats();
     });
   }
 
@@ -249,7 +251,7 @@ export class MemoryStore implements MessageStore {
       channels?.forEach((key, index) => assertKey(key, `channels[${index}]`));
       let earliest = Infinity;
       for (const key of channels ?? this.#channels.keys()) {
-        earliest = Math.min(earliest, this.#channel(key, moment).queue.nextDueAt());
+        earliest = Math.min(earliest, this.#channels.at(key, moment).queue.nextDueAt());
       }
       // Rounded up: at that time it is due, not a fraction of a millisecond later.
       return earliest === Infinity ? undefined : Math.ceil(moment.wall + (earliest - moment.now));
@@ -268,7 +270,7 @@ export class MemoryStore implements MessageStore {
     this.#assertOpen("watch");
     assertKey(channel, "channel");
     if (typeof listener !== "function") throw notA("listener", "a function", listener);
-    return this.#open(channel, this.#moment()).watch(listener);
+    return this.#channels.open(channel, this.#moment()).watch(listener);
   }
 
   /** {@inheritDoc MessageStore.getState} */
@@ -312,7 +314,7 @@ export class MemoryStore implements MessageStore {
   }
 
   #moment(): Moment {
-    return { now: this.#clock.monotonic(), wall: this.#clock.now() };
+    return new Moment(this.#clock);
   }
 
   #run<Result>(action: string, work: (moment: Moment) => Result): Promise<Result> {
@@ -322,21 +324,6 @@ export class MemoryStore implements MessageStore {
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** A channel to look at. Where there is none, nothing is kept of the one it gives. */
-  #channel(key: string, moment: Moment): MemoryChannel {
-    const channel = this.#channels.get(key);
-    if (channel === undefined) return new MemoryChannel(this.#nextToken);
-    channel.advance(moment);
-    return channel;
-  }
-
-  /** A channel to put something into. */
-  #open(key: string, moment: Moment): MemoryChannel {
-    const channel = this.#channel(key, moment);
-    if (!this.#channels.has(key)) this.#channels.set(key, channel);
-    return channel;
   }
 
   #stateAt({ now }: Moment): MemoryState {
@@ -362,17 +349,6 @@ export class MemoryStore implements MessageStore {
       writeToConsole(second);
     }
   }
-}
-
-/** Tokens no other store gives: those of an earlier one in this place must not fit. */
-function createTokenGenerator(): () => string {
-  let prefix = "";
-  let count = 0;
-  return function nextToken(): string {
-    // Not before the first claim: a Worker may not ask for randomness in its global scope.
-    if (prefix === "") prefix = `${crypto.randomUUID()}.`;
-    return prefix + ++count;
-  };
 }
 
 function isDone(result: OperationResult): boolean {

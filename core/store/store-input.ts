@@ -7,7 +7,7 @@
 import { kindOf, ValidationError } from "../errors.ts";
 import type { MessageEnvelope } from "../message/channel-message.ts";
 import { cloneJson, type JsonObject } from "../message/json.ts";
-import { assertDurationMs, assertId, assertInteger } from "../support/assert.ts";
+import { assertDurationMs, assertInteger } from "../support/assert.ts";
 import type {
   ClaimRequest,
   PruneRequest,
@@ -20,6 +20,9 @@ import type {
 /** The longest channel key, state key, lane or foreign id, in UTF-16 units. */
 export const MAX_KEY_LENGTH = 1_000;
 
+/** The longest id of a message, sender, recipient, reader or worker, in UTF-16 units. */
+export const MAX_ID_LENGTH = 200;
+
 /** The longest `detail` of a failure that is kept, in UTF-16 units. */
 const MAX_DETAIL_LENGTH = 1_000;
 
@@ -28,15 +31,21 @@ const MAX_DETAIL_LENGTH = 1_000;
  *
  * @param value The value.
  * @param argument What to call it.
+ * @param maxLength The most UTF-16 units.
  * @returns The key.
  * @throws {ValidationError} If it is something else.
  */
-export function assertKey(value: unknown, argument: string): string {
-  if (typeof value === "string" && value !== "" && value.length <= MAX_KEY_LENGTH) return value;
-  throw new ValidationError(
-    argument,
-    `Cannot accept '${argument}': it must be a text of 1 to ${MAX_KEY_LENGTH} characters, not ${kindOf(value)}`,
-  );
+export function assertKey(value: unknown, argument: string, maxLength: number = MAX_KEY_LENGTH): string {
+  if (typeof value === "string" && value !== "" && value.length <= maxLength) return value;
+  throw refuse(argument, `a text of 1 to ${maxLength} characters`, value);
+}
+
+/**
+ * An id as a store takes it: 1 to 200 characters of any kind. Channels are stricter about what people may choose; a store
+ * sees every message and looks at none of its characters.
+ */
+function assertStoreId(value: unknown, argument: string): string {
+  return assertKey(value, argument, MAX_ID_LENGTH);
 }
 
 /**
@@ -62,18 +71,22 @@ export function checkEnvelope(message: MessageEnvelope, path: string, maxBytes: 
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
     throw refuse(`${path}.metadata`, "an object", metadata);
   }
+  const { id, senderId } = message;
+  if (typeof id !== "string" || id === "" || id.length > MAX_ID_LENGTH) assertStoreId(id, `${path}.id`);
+  if (typeof senderId !== "string" || senderId === "" || senderId.length > MAX_ID_LENGTH) {
+    assertStoreId(senderId, `${path}.senderId`);
+  }
+  const { content: contentPath, metadata: metadataPath } = jsonPathsOf(path);
   const copy: Writable<MessageEnvelope> = {
-    id: message.id,
+    id,
     timestamp,
-    senderId: message.senderId,
-    content: cloneJson(message.content, `${path}.content`, { maxBytes }),
-    metadata: cloneMetadata(metadata, path, maxBytes),
+    senderId,
+    content: cloneJson(message.content, contentPath, { maxBytes }),
+    metadata: cloneObject(metadata, metadataPath, maxBytes),
     v: 1,
     namespace,
   };
-  if (!isPlainId(copy.id)) assertId(copy.id, `${path}.id`);
-  if (!isPlainId(copy.senderId)) assertId(copy.senderId, `${path}.senderId`);
-  if (message.recipientId !== undefined) copy.recipientId = assertId(message.recipientId, `${path}.recipientId`);
+  if (message.recipientId !== undefined) copy.recipientId = assertStoreId(message.recipientId, `${path}.recipientId`);
   if (message.correlationId !== undefined) {
     copy.correlationId = assertKey(message.correlationId, `${path}.correlationId`);
   }
@@ -126,13 +139,13 @@ function checkOperation(operation: StoreOperation | undefined, index: number, ma
     }
     case "remove":
       assertKey(operation.channel, `operations[${index}].channel`);
-      assertId(operation.id, `operations[${index}].id`);
+      assertStoreId(operation.id, `operations[${index}].id`);
       assertFlag(operation.unlessClaimed, `operations[${index}].unlessClaimed`);
       assertFlag(operation.mustExist, `operations[${index}].mustExist`);
       return operation;
     case "set-cursor":
       assertKey(operation.channel, `operations[${index}].channel`);
-      assertId(operation.readerId, `operations[${index}].readerId`);
+      assertStoreId(operation.readerId, `operations[${index}].readerId`);
       assertInteger(operation.seq, `operations[${index}].seq`, 0);
       return operation;
     case "set-state": {
@@ -202,10 +215,10 @@ function shorten(detail: string): string {
  */
 export function checkClaim(request: ClaimRequest): void {
   assertKey(request.channel, "channel");
-  assertId(request.workerId, "workerId");
+  assertStoreId(request.workerId, "workerId");
   assertInteger(request.limit, "limit", 1);
   assertLeaseMs(request.leaseMs, "leaseMs");
-  if (request.recipientId !== undefined) assertId(request.recipientId, "recipientId");
+  if (request.recipientId !== undefined) assertStoreId(request.recipientId, "recipientId");
 }
 
 /**
@@ -215,10 +228,10 @@ export function checkClaim(request: ClaimRequest): void {
  */
 export function checkSharedRead(request: SharedReadRequest): void {
   assertKey(request.channel, "channel");
-  assertId(request.readerId, "readerId");
+  assertStoreId(request.readerId, "readerId");
   assertInteger(request.limit, "limit", 1);
   if (request.after !== undefined) assertInteger(request.after, "after", 0);
-  if (request.recipientId !== undefined) assertId(request.recipientId, "recipientId");
+  if (request.recipientId !== undefined) assertStoreId(request.recipientId, "recipientId");
   assertFlag(request.advance, "advance");
 }
 
@@ -233,8 +246,8 @@ export function checkQuery(request: QueryRequest): void {
   if (request.toTime !== undefined) assertTime(request.toTime, "toTime");
   if (request.correlationId !== undefined) assertKey(request.correlationId, "correlationId");
   if (request.externalId !== undefined) assertKey(request.externalId, "externalId");
-  if (request.senderId !== undefined) assertId(request.senderId, "senderId");
-  if (request.recipientId !== undefined) assertId(request.recipientId, "recipientId");
+  if (request.senderId !== undefined) assertStoreId(request.senderId, "senderId");
+  if (request.recipientId !== undefined) assertStoreId(request.recipientId, "recipientId");
   const order: unknown = request.order;
   if (order !== undefined && order !== "asc" && order !== "desc") throw refuse("order", '"asc" or "desc"', order);
   if (request.after !== undefined) assertInteger(request.after, "after", 0);
@@ -288,22 +301,28 @@ function assertFlag(value: unknown, argument: string): void {
   if (value !== undefined && typeof value !== "boolean") throw refuse(argument, "true or false", value);
 }
 
-/** The answer {@link assertId} gives for ids of letters, digits and hyphens, without a regular expression. */
-function isPlainId(value: string): boolean {
-  if (typeof value !== "string" || value === "" || value.length > 200) return false;
-  for (let index = 0; index < value.length; index++) {
-    const unit = value.charCodeAt(index);
-    if (unit < 0x21 || unit > 0x7e) return false;
-  }
-  return true;
+interface JsonPaths {
+  readonly content: string;
+  readonly metadata: string;
 }
 
-const NO_METADATA: JsonObject = Object.freeze({});
+/** The paths for the latest `path`. Nearly all messages come alone, so it is the same one again and again. */
+let latestPath = "";
+let latestPaths: JsonPaths = { content: "content", metadata: "metadata" };
 
-function cloneMetadata(metadata: JsonObject, path: string, maxBytes: number): JsonObject {
-  if (metadata === NO_METADATA) return NO_METADATA;
-  const copy = cloneJson(metadata, `${path}.metadata`, { maxBytes });
-  return isObject(copy) ? copy : NO_METADATA;
+function jsonPathsOf(path: string): JsonPaths {
+  if (path !== latestPath) {
+    latestPath = path;
+    latestPaths = { content: `${path}.content`, metadata: `${path}.metadata` };
+  }
+  return latestPaths;
+}
+
+const EMPTY: JsonObject = Object.freeze({});
+
+function cloneObject(value: JsonObject, path: string, maxBytes: number): JsonObject {
+  const copy = cloneJson(value, path, { maxBytes });
+  return isObject(copy) ? copy : EMPTY;
 }
 
 function isObject(value: ReturnType<typeof cloneJson>): value is JsonObject {

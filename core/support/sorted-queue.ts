@@ -52,6 +52,7 @@ export class SortedQueue<Item extends Ticketed> {
 
   /** The key of the first item; `Infinity` when there is none. */
   get firstKey(): number {
+    if (this.#size === 0) return Infinity;
     return this.#isHeapFirst() ? this.#heap.firstKey : this.#ring.length === 0 ? Infinity : this.#ring.firstKey;
   }
 
