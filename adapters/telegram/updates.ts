@@ -176,8 +176,13 @@ function sceneOf(reading: Reading, payload: Unchecked): Scene {
     threadId: threadId !== undefined && Number.isSafeInteger(threadId) && threadId > 0 ? threadId : undefined,
     isTopic: message?.["is_topic_message"] === true,
     messageId: idAt(message, "message_id"),
-    timestamp: reading === "callback" || date === undefined || date <= 0 ? undefined : date * 1_000,
+    timestamp: reading === "callback" || date === undefined || !isTime(date) ? undefined : date * 1_000,
   };
+}
+
+/** A time a `Date` can hold; 0 stands for a message that is too old to be seen. */
+function isTime(seconds: number): boolean {
+  return seconds > 0 && seconds <= 8_640_000_000_000;
 }
 
 /** Who did it. A message in the name of a chat or channel is that chat's. */

@@ -22,7 +22,11 @@ export type HtmlToken =
     /** The tag's name in lower case. */
     readonly name: string;
   }
-  | { readonly type: "comment"; readonly raw: string };
+  | {
+    /** A comment or a declaration such as `<!doctype html>`. */
+    readonly type: "comment";
+    readonly raw: string;
+  };
 
 const VOID_TAGS: ReadonlySet<string> = new Set([
   "area",
@@ -43,6 +47,7 @@ const VOID_TAGS: ReadonlySet<string> = new Set([
 const NAMED: Readonly<Record<string, string>> = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"' };
 
 const ENTITY = /&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});/y;
+const DECLARATION = /<![a-zA-Z][^<>]*>/y;
 const TAG_START = /<(\/?)([a-zA-Z][a-zA-Z0-9]*(?:-[a-zA-Z0-9]+)*)(?=[\s/>])/y;
 
 /**
@@ -99,6 +104,9 @@ function tagAt(html: string, at: number, lastComment: number): HtmlToken | undef
     if (lastComment < at + 4) return undefined;
     return { type: "comment", raw: html.slice(at, html.indexOf("-->", at + 4) + 3) };
   }
+  DECLARATION.lastIndex = at;
+  const declaration = DECLARATION.exec(html)?.[0];
+  if (declaration !== undefined) return { type: "comment", raw: declaration };
   TAG_START.lastIndex = at;
   const start = TAG_START.exec(html);
   if (start === null) return undefined;

@@ -58,6 +58,8 @@ const TAG_PIECES = [
   "<br>",
   "<br/>",
   "<!-- a > b -->",
+  "<!doctype html>",
+  "<!x",
   "<!--",
   "-->",
   "&lt;",
@@ -100,12 +102,12 @@ const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[
 /** An independent reader of HTML: one regular expression and a stack, nothing shared with the code under test. */
 function readIndependently(html: string): { readonly text: string; readonly balanced: boolean } {
   const piece =
-    /<!--[\s\S]*?-->|<(\/?)([a-zA-Z][a-zA-Z0-9]*(?:-[a-zA-Z0-9]+)*)(?=[\s/>])((?:[^<>"']|"[^"]*"|'[^']*')*)>|&(?:lt|gt|amp|quot|#\d{1,7}|#[xX][\da-fA-F]{1,6});|[\s\S]/g;
+    /<!--[\s\S]*?-->|<![a-zA-Z][^<>]*>|<(\/?)([a-zA-Z][a-zA-Z0-9]*(?:-[a-zA-Z0-9]+)*)(?=[\s/>])((?:[^<>"']|"[^"]*"|'[^']*')*)>|&(?:lt|gt|amp|quot|#\d{1,7}|#[xX][\da-fA-F]{1,6});|[\s\S]/g;
   const stack: string[] = [];
   let text = "";
   let balanced = true;
   for (const [raw, slash, name, rest] of html.matchAll(piece)) {
-    if (raw.startsWith("<!--") && raw.length > 4) continue;
+    if (raw.startsWith("<!") && raw.length > 2) continue;
     if (name !== undefined) {
       const tag = name.toLowerCase();
       if (tag === "br" || rest?.endsWith("/")) continue;
