@@ -71,6 +71,11 @@ export interface ApplicationOptions {
   readonly random?: () => number;
   /** Names this process in leases. @default a fresh id */
   readonly workerId?: string;
+  /**
+   * How long a claim on a message lasts without a heart-beat: how soon work is taken up again whose process died.
+   * @default `60_000`
+   */
+  readonly leaseMs?: number;
   /** `pump`: no workers run by themselves; call {@link Application.pump}. @default `workers` */
   readonly mode?: "workers" | "pump";
 }
@@ -167,9 +172,11 @@ export class Application {
       ...(ledger.max_age === undefined ? {} : { retentionMs: ledger.max_age * 1_000 }),
       ...(ledger.max_count === undefined ? {} : { maxCount: ledger.max_count }),
     });
-    this.outbox = new Outbox({ ...shared, ledger: this.ledger });
+    const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
+    this.outbox = new Outbox({ ...shared, ...lease, ledger: this.ledger });
     this.inbox = new Inbox({
       ...shared,
+      ...lease,
       ...(inbox.dedupe === undefined ? {} : { dedupeForMs: inbox.dedupe * 1_000 }),
       ...(inbox.claim_timeout === undefined ? {} : { leaseMs: inbox.claim_timeout * 1_000 }),
       ...(inbox.max_deliveries === undefined ? {} : { maxDeliveries: inbox.max_deliveries }),

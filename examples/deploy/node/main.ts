@@ -1,0 +1,15 @@
+// Node 24 (22.13+ after the build): node examples/deploy/node/main.ts
+import process from "node:process";
+import { createApplication } from "../../../adapters/app/mod.ts";
+import { createHttpApp } from "../../../adapters/http/mod.ts";
+import { serve } from "../../../adapters/serve/mod.ts";
+import { CONFIG, route } from "../bot.ts";
+
+const app = await createApplication(CONFIG, { env: process.env });
+route(app);
+const server = await serve(createHttpApp(app), { port: Number(process.env["PORT"] ?? 8_787) });
+console.log(`Listening on ${server.url}`);
+process.once("SIGTERM", async () => {
+  await server.stop();
+  await app.stop();
+});
