@@ -20,7 +20,6 @@ export interface EncodedBody {
 
 /** What may stand in a body unencoded. */
 const PLAIN = /^[\t\n\x20-\x7e]*$/;
-const LONG_LINE = new RegExp(`[^\\n]{${LONGEST_PLAIN_LINE + 1}}`);
 // deno-lint-ignore no-control-regex -- everything that takes more than one byte
 const MULTI_BYTE = /[^\x00-\x7f]/g;
 
@@ -34,7 +33,7 @@ const MULTI_BYTE = /[^\x00-\x7f]/g;
  */
 export function encodeTextBody(text: string): EncodedBody {
   const unix = text.replace(/\r\n?/g, "\n");
-  if (PLAIN.test(unix) && !LONG_LINE.test(unix) && !unix.includes("--=_")) {
+  if (PLAIN.test(unix) && !hasLongLine(unix) && !unix.includes("--=_")) {
     return { encoding: "7bit", text: ended(unix.replaceAll("\n", "\r\n")) };
   }
   const normal = ended(unix.replaceAll("\n", "\r\n"));
@@ -43,6 +42,16 @@ export function encodeTextBody(text: string): EncodedBody {
   return others * 5 > normal.length
     ? encodeBytesBody(new TextEncoder().encode(normal))
     : { encoding: "quoted-printable", text: quotePrintable(normal) };
+}
+
+/** By hand: a regular expression would look at every character up to 900 times. */
+function hasLongLine(text: string): boolean {
+  for (let start = 0; text.length - start > LONGEST_PLAIN_LINE;) {
+    const end = text.indexOf("\n", start);
+    if ((end < 0 ? text.length : end) - start > LONGEST_PLAIN_LINE) return true;
+    start = end + 1;
+  }
+  return false;
 }
 
 /**
