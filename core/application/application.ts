@@ -303,7 +303,7 @@ export class Application {
   }
 
   #communicator(name: string): Communicator | undefined {
-    return this.dispatcher.communicators.get(name);
+    return this.dispatcher.find(name);
   }
 
   /** The backends by name. */

@@ -154,6 +154,11 @@ export class CommunicationDispatcher {
     return new Map(this.#routes.all.map(({ communicator }) => [communicator.name, communicator]));
   }
 
+  /** A backend by name, if there is one. */
+  find(name: string): Communicator | undefined {
+    return this.#routes.find(name)?.communicator;
+  }
+
   /** Every label somebody takes. */
   get labels(): readonly string[] {
     return this.#routes.labels;
@@ -273,37 +278,27 @@ export class CommunicationDispatcher {
   async #attempt(
     message: OutgoingMessage,
     communicator: Communicator,
-    destination: Destination,
+    { recipient }: Destination,
     signal: AbortSignal,
   ): Promise<DispatchEntry> {
-    const { recipient } = destination;
     const id = deliveryIdOf(message.id, communicator.name, recipient);
     const deliveryId = typeof id === "string" ? id : await id;
-    const receipt = await this.#receiptOf(message, communicator, deliveryId, recipient, signal);
-    const entry = { deliveryId, backendName: communicator.name, status: receipt.outcome, receipt };
-    return recipient === undefined ? entry : { ...entry, recipient };
-  }
-
-  async #receiptOf(
-    message: OutgoingMessage,
-    communicator: Communicator,
-    deliveryId: string,
-    recipient: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Receipt> {
-    if (!communicator.isStarted) {
-      const detail = `backend "${communicator.name}" is not started`;
-      return { outcome: "rejected", retryable: true, reason: "not-configured", detail };
-    }
+    const context = recipient === undefined
+      ? { deliveryId, attempt: 1, signal }
+      : { deliveryId, attempt: 1, signal, recipient };
+    let receipt: Receipt;
     try {
-      const context = { deliveryId, attempt: 1, signal };
-      const sent = communicator.send(message, recipient === undefined ? context : { ...context, recipient });
-      return await (signal === NEVER ? sent : raceAbort(sent, signal));
+      if (!communicator.isStarted) receipt = notStarted(communicator.name);
+      else if (signal === NEVER) receipt = await communicator.send(message, context);
+      else receipt = await raceAbort(communicator.send(message, context), signal);
     } catch (error) {
       this.#logger.error("backend threw", { backend: communicator.name, deliveryId, ...errorFields(error) });
       const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
-      return { outcome: "unknown", detail: `the backend threw ${word}` };
+      receipt = { outcome: "unknown", detail: `the backend threw ${word}` };
     }
+    return recipient === undefined
+      ? { deliveryId, backendName: communicator.name, status: receipt.outcome, receipt }
+      : { deliveryId, backendName: communicator.name, status: receipt.outcome, receipt, recipient };
   }
 
   #unrouted(message: OutgoingMessage): Undelivered {
@@ -392,6 +387,10 @@ export interface PlanExpansion {
 
 /** Makes the beginning of a plan for a message. */
 export type PlanExpander = (message: OutgoingMessage) => Promise<PlanExpansion>;
+
+function notStarted(name: string): Receipt {
+  return { outcome: "rejected", retryable: true, reason: "not-configured", detail: `backend "${name}" is not started` };
+}
 
 function isList(options: RouteOptions | readonly string[]): options is readonly string[] {
   return Array.isArray(options);

@@ -17,7 +17,7 @@ const PLAIN = /^[A-Za-z0-9_-]{1,100}$/;
  * @returns The id; a promise only where something has to be hashed.
  */
 export function deliveryIdOf(messageId: string, backendName: string, recipient?: string): string | Promise<string> {
-  if (recipient === undefined && PLAIN.test(messageId)) return `${messageId}_${backendName.replaceAll(".", "~")}`;
+  if (recipient === undefined && PLAIN.test(messageId)) return `${messageId}_${plainName(backendName)}`;
   return hashedDeliveryId(messageId, backendName, recipient);
 }
 
@@ -28,7 +28,11 @@ async function hashedDeliveryId(
 ): Promise<string> {
   const head = PLAIN.test(messageId) ? messageId : `h-${await digest(messageId)}`;
   const tail = recipient === undefined ? "" : `_${await digest(`${messageId}\n${recipient}`)}`;
-  return `${head}_${backendName.replaceAll(".", "~")}${tail}`;
+  return `${head}_${plainName(backendName)}${tail}`;
+}
+
+function plainName(backendName: string): string {
+  return backendName.includes(".") ? backendName.replaceAll(".", "~") : backendName;
 }
 
 /** 120 bits of SHA-256 as 30 hexadecimal digits. */
