@@ -8,11 +8,11 @@ import type { Application } from "../../core/mod.ts";
 /** The part of an {@link Application} that is served. */
 export type HttpApplication = Pick<
   Application,
-  | "cancel"
   | "channels"
   | "clock"
   | "communicators"
   | "emit"
+  | "explain"
   | "health"
   | "inbox"
   | "isRunning"

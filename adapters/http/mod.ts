@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { AllowedRecipients } from "./api/recipient-policy.ts";
 export { createHttpApp, type HttpAppOptions } from "./create-http-app.ts";
 export type { EventHubOptions } from "./event-hub.ts";
 export type { HttpApplication } from "./http-application.ts";

@@ -29,6 +29,8 @@ export interface ProblemDetails {
   readonly retryAfterSeconds?: number;
   /** Everything that a schema found wrong. */
   readonly issues?: readonly { readonly path: string; readonly message: string }[];
+  /** What reached nobody, and why. */
+  readonly undelivered?: readonly unknown[];
   /** More headers. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -48,10 +50,10 @@ export type ProblemCode =
   | "timeout"
   | "conflict"
   | "lease-lost"
+  | "not-claimable"
   | "idempotency-mismatch"
   | "too-many-conversations"
   | "too-large"
-  | "unsupported-media-type"
   | "schema"
   | "routing"
   | "queue-full"
@@ -75,10 +77,10 @@ const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: st
   "timeout": [408, "The body did not arrive in time"],
   "conflict": [409, "The state has changed meanwhile"],
   "lease-lost": [409, "The claim had ended"],
+  "not-claimable": [409, "The channel has no claims"],
   "idempotency-mismatch": [409, "The Idempotency-Key was used for another request"],
   "too-many-conversations": [409, "There are too many conversations"],
   "too-large": [413, "The body is too large"],
-  "unsupported-media-type": [415, "The body is of a kind that is not read here"],
   "schema": [422, "The content does not fit the schema"],
   "routing": [422, "There is no way to deliver this"],
   "queue-full": [429, "There is too much waiting"],

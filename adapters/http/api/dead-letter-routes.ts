@@ -1,0 +1,60 @@
+/**
+ * What was given up, over HTTP.
+ *
+ * @module
+ */
+import { assertInteger, PosthornError } from "../../../core/mod.ts";
+import type { Api } from "./api.ts";
+import { given } from "./api-input.ts";
+
+const MAX_LIMIT = 1_000;
+
+/**
+ * Adds `GET /dead-letters` and `POST /dead-letters/{id}/redrive`.
+ *
+ * @param api What serves them.
+ */
+export function addDeadLetterRoutes(api: Api): void {
+  const { outbox, inbox } = api.application;
+
+  async function list(request: Request): Promise<Response> {
+    const { searchParams } = new URL(request.url);
+    const wanted = searchParams.get("limit") ?? "100";
+    const limit = assertInteger(/^\d{1,6}$/.test(wanted) ? Number(wanted) : wanted, "limit", 1, MAX_LIMIT);
+    const backendName = searchParams.get("backend");
+    if (backendName !== null && !api.application.communicators.has(backendName)) {
+      throw new PosthornError("unknown-message", "Cannot list dead letters: the application has no such backend");
+    }
+    const [outgoing, incoming] = await Promise.all([
+      outbox.deadLetters({ limit, ...(backendName === null ? {} : { backendName }) }),
+      backendName === null ? inbox.deadLetters({ limit }) : [],
+    ]);
+    return api.json({
+      outgoing: outgoing.map(({ row, letter }) => ({
+        id: row.deliveryId,
+        messageId: row.message.id,
+        backendName: row.backendName,
+        ...given("recipient", row.recipient),
+        label: row.message.label,
+        message: row.message.message,
+        queuedAt: row.queuedAt,
+        ...letter.dead,
+      })),
+      incoming: incoming.map(({ id, senderId, timestamp, content, dead }) => ({
+        id,
+        backendName: senderId,
+        receivedAt: timestamp,
+        content,
+        ...dead,
+      })),
+    });
+  }
+
+  async function redrive(id: string): Promise<Response> {
+    if (await outbox.redrive(id) || await inbox.redrive(id)) return api.json({ id, redriven: true });
+    throw new PosthornError("unknown-message", "Cannot redrive: it is not among the dead letters");
+  }
+
+  api.route("/dead-letters", { GET: list });
+  api.route("/dead-letters/:id/redrive", { POST: (_request, { id = "" }) => redrive(id) });
+}
