@@ -14,7 +14,7 @@ import {
 } from "../../core/mod.ts";
 import { checkCustomBackend } from "./check-custom-backend.ts";
 import { issuesOf } from "./config-issues.ts";
-import type { ConfigPath, Finding } from "./config-path.ts";
+import { type ConfigPath, type Finding, MAX_FINDINGS } from "./config-path.ts";
 import type { PosthornConfig, StoreConfig } from "./config-types.ts";
 import { dropIgnoredKeys } from "./ignored-keys.ts";
 import { type ConfigObject, type ConfigValue, type ParsedConfig, toPlainTree } from "./plain-tree.ts";
@@ -252,6 +252,7 @@ class ConfigChecker {
 
   #refuseUnknown(path: ConfigPath, mapping: ConfigObject, known: readonly string[]): void {
     for (const key of Object.keys(mapping)) {
+      if (this.#findings.length > MAX_FINDINGS) return;
       if (!known.includes(key)) this.#refuse([...path, key], unknownKey(key, known));
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ConfigIssue } from "../../core/mod.ts";
-import { type ConfigPath, type Finding, formatPath } from "./config-path.ts";
+import { type ConfigPath, type Finding, formatPath, MAX_FINDINGS } from "./config-path.ts";
 import type { ParsedConfig } from "./plain-tree.ts";
 
 /** The first finding of each place, with its line: what was found first is the cause of what was found later. */
@@ -16,9 +16,14 @@ export function issuesOf(
   for (const { path, message } of findings) {
     const where = formatPath(path);
     if (issues.has(where)) continue;
+    if (issues.size === MAX_FINDINGS) return [...toIssues(issues), { path: "", message: "and more problems" }];
     const line = lineOf(path, locate);
     issues.set(where, line === undefined ? message : `${message} (line ${line})`);
   }
+  return toIssues(issues);
+}
+
+function toIssues(issues: ReadonlyMap<string, string>): ConfigIssue[] {
   return Array.from(issues, ([path, message]) => ({ path, message }));
 }
 

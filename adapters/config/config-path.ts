@@ -15,6 +15,9 @@ export interface Finding {
   readonly message: string;
 }
 
+/** How many findings are looked for before the rest is left to the next run: nobody reads more at once. */
+export const MAX_FINDINGS = 100;
+
 const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 const MAX_SHOWN_KEY = 64;
 

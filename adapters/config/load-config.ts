@@ -44,18 +44,18 @@ export interface LoadConfigOptions extends CheckConfigOptions {
 export async function loadConfig(text: string, options: LoadConfigOptions = {}): Promise<LoadedConfig> {
   const { parse, maxBytes = DEFAULT_MAX_CONFIG_BYTES } = options;
   const source = checkSource(text, maxBytes);
-  const parsed = parse === undefined ? await parseAsYaml(source) : parseBy(parse, source);
+  const parsed = parse === undefined ? await parseAsYaml(source, maxBytes) : parseBy(parse, source);
   return await checkParsed(parsed, options);
 }
 
-async function parseAsYaml(source: string): Promise<ParsedConfig> {
+async function parseAsYaml(source: string, maxBytes: number): Promise<ParsedConfig> {
   const { parseYaml } = await import("./parse-yaml.ts").catch((error: unknown) => {
     throw new ConfigError([{
       path: "",
       message: "reading YAML needs the package yaml: install it, or pass a parser of your own as { parse }",
     }], { cause: error });
   });
-  return parseYaml(source);
+  return parseYaml(source, maxBytes);
 }
 
 function parseBy(parse: (text: string) => unknown, source: string): ParsedConfig {

@@ -10,8 +10,9 @@ import type { ParsedConfig } from "./plain-tree.ts";
 import { findNestingProblem, type LexedToken, type TokenKind } from "./yaml-nesting.ts";
 
 const MAX_DEPTH = 64;
-const MAX_TOKENS = 50_000;
-const MAX_SYNTAX_ISSUES = 20;
+/** A line has about five tokens of fifty bytes. A parser's time goes by tokens, about ten microseconds each. */
+const BYTES_PER_TOKEN = 10;
+const MAX_ISSUES = 20;
 
 /**
  * Reads one YAML 1.2 document: core schema, no merge keys, no tags of its own, no duplicate keys.
@@ -20,12 +21,13 @@ const MAX_SYNTAX_ISSUES = 20;
  * `--allow-env=LOG_TOKENS,LOG_STREAM`.
  *
  * @param text The document.
+ * @param maxBytes How many bytes it may have; how many words and signs follows from it.
  * @returns Its value, and where each part of it stands.
  * @throws {ConfigError} If it is not such a document, with line and column of every fault.
  */
-export function parseYaml(text: string): ParsedConfig {
+export function parseYaml(text: string, maxBytes: number): ParsedConfig {
   try {
-    return read(text);
+    return read(text, Math.ceil(maxBytes / BYTES_PER_TOKEN));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     // The message of a foreign error may quote the text, and the text may hold secrets: only its name is shown.
@@ -37,12 +39,12 @@ export function parseYaml(text: string): ParsedConfig {
   }
 }
 
-function read(text: string): ParsedConfig {
-  const problem = findNestingProblem(lex(text), { maxDepth: MAX_DEPTH, maxTokens: MAX_TOKENS });
+function read(text: string, maxTokens: number): ParsedConfig {
+  const problem = findNestingProblem(lex(text), { maxDepth: MAX_DEPTH, maxTokens });
   if (problem !== undefined) {
     const reason = problem.reason === "too-deep"
       ? `nested deeper than ${MAX_DEPTH} levels`
-      : `more than ${MAX_TOKENS} words and signs`;
+      : `more than ${maxTokens} words and signs; maxBytes raises the limit`;
     throw new ConfigError([{ path: "", message: `line ${problem.line}: ${reason}` }]);
   }
   const lines = new LineCounter();
@@ -65,7 +67,7 @@ function read(text: string): ParsedConfig {
   if (syntax.length > 0) throw new ConfigError(syntaxIssues(syntax, text, lines));
   const reader = new NodeReader(lines);
   const value = reader.read(document.contents, []);
-  if (reader.issues.length > 0) throw new ConfigError(reader.issues);
+  if (reader.issues.length > 0) throw new ConfigError(reader.issues.slice(0, MAX_ISSUES));
   return { value, locate: (path) => reader.lineOf(path) };
 }
 
@@ -81,7 +83,7 @@ function syntaxIssues(faults: readonly SyntaxFault[], text: string, lines: LineC
     const fault = describeFault(code, lineAt(text, pos[0]));
     const key = `${line} ${fault}`;
     if (issues.has(key)) continue;
-    if (issues.size === MAX_SYNTAX_ISSUES) {
+    if (issues.size === MAX_ISSUES) {
       issues.set("", { path: "", message: "and more faults of syntax" });
       break;
     }

@@ -56,6 +56,20 @@ function keyOf(option: keyof SmtpOptions): string {
   return option === "accessToken" ? option : SMTP_OPTION_KEYS[option];
 }
 
+/** What every backend may have; others read it. */
+const COMMON: ReadonlySet<string> = new Set([
+  "type",
+  "enabled",
+  "labels",
+  "min_severity",
+  "retry",
+  "rate",
+  "on_unknown",
+  "concurrency",
+  "lane_hold",
+  "send_timeout",
+]);
+
 /** Takes our keys, turns seconds into milliseconds, and suspects a slip of the pen in what is nearly one of them. */
 function readConfig(
   config: BackendConfig,
@@ -71,6 +85,7 @@ function readConfig(
       options[option] = option.endsWith("Ms") && typeof value === "number" ? value * 1_000 : value;
       continue;
     }
+    if (COMMON.has(key)) continue;
     const guess = nearest(key, [...known.keys()]);
     if (guess !== undefined) {
       issues.push({

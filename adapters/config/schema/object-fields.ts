@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { nearest } from "../../../core/mod.ts";
-import { showKey } from "../config-path.ts";
+import { MAX_FINDINGS, showKey } from "../config-path.ts";
 import { DURATION_PATTERN, parseSeconds } from "../duration.ts";
 import { EMPTY, type Field, JSON_KEY, type JsonSchema, kindWord, scalar, wanted } from "./fields.ts";
 
@@ -53,9 +53,8 @@ export function mapping<T extends object>(keys: KeyRules, rules: readonly CrossR
       if (!isRecord(input)) return;
       const refuse = (key: string, message: string): void =>
         addIssue({ message, path: [{ type: "object", origin: "key", input, key, value: input[key] }] });
-      for (const key of Object.keys(input)) {
-        if (!names.includes(key)) refuse(key, unknownKey(key, names));
-      }
+      const unknown = Object.keys(input).filter((key) => !names.includes(key));
+      for (const key of unknown.slice(0, MAX_FINDINGS + 1)) refuse(key, unknownKey(key, names));
       for (const { check } of rules) check(input, refuse);
     }),
     // The one place where the keys above and the type meet: the rules say at run time what T says to the compiler.

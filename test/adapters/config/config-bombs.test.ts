@@ -59,7 +59,7 @@ server: { port: 1 }
   it("loadConfig() takes 60 levels, and many shallow ones one after the other", async () => {
     const nested = (levels: number): string => `x-a: ${"[".repeat(levels)}${"]".repeat(levels)}`;
     assert.deepEqual((await loadConfig(nested(60))).config, {});
-    const lines = Array.from({ length: 1_500 }, (_, index) => `  - { a: { b: [${index}, { c: d }] } }`);
+    const lines = Array.from({ length: 800 }, (_, index) => `  - { a: { b: [${index}, { c: d }] } }`);
     assert.deepEqual((await loadConfig(`x-list:\n${lines.join("\n")}`)).config, {});
   });
 
@@ -72,9 +72,20 @@ server: { port: 1 }
   });
 
   it("loadConfig() refuses more words than a parser should be given", async () => {
-    const words = /^: line 1: more than 50000 words and signs$/;
+    const words = /^: line 1: more than 26215 words and signs; maxBytes raises the limit$/;
     assert.match(await refusal(`[${"a,".repeat(60_000)}]`), words);
     assert.match(await refusal("]".repeat(60_000)), words);
+  });
+
+  it("loadConfig() lists a hundred problems of thousands, and says that there are more", async () => {
+    const keys = Array.from({ length: 4_000 }, (_, index) => `key_${index}: 1`);
+    const error = await loadConfig(keys.join("\n")).then(() => undefined, (thrown: unknown) => thrown);
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.issues.length, 101);
+    assert.deepEqual(error.issues.at(-1), { path: "", message: "and more problems" });
+    const twice = await loadConfig("k: v\n".repeat(4_000)).then(() => undefined, (thrown: unknown) => thrown);
+    assert.ok(twice instanceof ConfigError);
+    assert.equal(twice.issues.length, 20);
   });
 
   it("loadConfig() refuses aliases of aliases that would become a billion values", async () => {
