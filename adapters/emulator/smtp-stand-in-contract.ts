@@ -55,9 +55,7 @@ export interface SmtpStandInRequest {
 }
 
 /** Decides what to do; `undefined` leaves the decision to the next script, or to the usual way. */
-export type SmtpStandInScript = (
-  request: SmtpStandInRequest,
-) => SmtpStandInAction | undefined;
+export type SmtpStandInScript = (request: SmtpStandInRequest) => SmtpStandInAction | undefined;
 
 /** A mail that was accepted. */
 export interface SmtpStandInMail {

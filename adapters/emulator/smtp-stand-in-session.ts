@@ -77,11 +77,7 @@ export class SmtpStandInSession {
 
   /** Says the first word. */
   greet(): void {
-    this.#run(
-      "connect",
-      "",
-      () => this.#reply(`220 ${this.#core.options.hostname} ESMTP stand-in`),
-    );
+    this.#run("connect", "", () => this.#reply(`220 ${this.#core.options.hostname} ESMTP stand-in`));
   }
 
   #listen(socket: net.Socket): void {
@@ -166,19 +162,8 @@ export class SmtpStandInSession {
   }
 
   /** Does what a script says, or the usual. */
-  #run(
-    stage: SmtpStandInStage,
-    command: string,
-    usual: () => void,
-    keep: () => void = usual,
-  ): void {
-    const action = this.#core.decide({
-      stage,
-      command,
-      session: this.#number,
-      from: this.#from ?? "",
-      to: this.#to,
-    });
+  #run(stage: SmtpStandInStage, command: string, usual: () => void, keep: () => void = usual): void {
+    const action = this.#core.decide({ stage, command, session: this.#number, from: this.#from ?? "", to: this.#to });
     if (action === undefined) return usual();
     if (action.delayMs === undefined) return this.#act(action, usual, keep);
     this.#isPaused = true;
@@ -224,9 +209,7 @@ export class SmtpStandInSession {
     switch (stage) {
       case "ehlo":
         this.#forgetEnvelope();
-        return this.#reply(
-          /^HELO/i.test(line) ? `250 ${hostname}` : linesOfEhlo(hostname, this.#extensions()),
-        );
+        return this.#reply(/^HELO/i.test(line) ? `250 ${hostname}` : linesOfEhlo(hostname, this.#extensions()));
       case "starttls":
         return this.#startTls();
       case "auth":
@@ -296,10 +279,7 @@ export class SmtpStandInSession {
     this.#isSecure = true;
     const secured = new tls.TLSSocket(plain, {
       isServer: true,
-      secureContext: tls.createSecureContext({
-        key: identity.key,
-        cert: identity.cert,
-      }),
+      secureContext: tls.createSecureContext({ key: identity.key, cert: identity.cert }),
     });
     this.#socket = secured;
     this.#listen(secured);
@@ -313,9 +293,7 @@ export class SmtpStandInSession {
       const isKnown = Object.hasOwn(users, username) &&
         users[username] === secret;
       if (isKnown) this.#username = username;
-      this.#reply(
-        isKnown ? "235 2.7.0 Welcome" : "535 5.7.8 Credentials refused",
-      );
+      this.#reply(isKnown ? "235 2.7.0 Welcome" : "535 5.7.8 Credentials refused");
     };
     switch (mechanism.toUpperCase()) {
       case "PLAIN":
@@ -332,19 +310,11 @@ export class SmtpStandInSession {
             return check(username, secret);
           }
           // The reason comes as a challenge, and waits for an empty line.
-          this.#ask(
-            "334 eyJzdGF0dXMiOiI0MDEifQ==",
-            undefined,
-            () => check("", ""),
-          );
+          this.#ask("334 eyJzdGF0dXMiOiI0MDEifQ==", undefined, () => check("", ""));
         });
       case "LOGIN":
         return this.#ask("334 VXNlcm5hbWU6", initial, (username) => {
-          this.#ask(
-            "334 UGFzc3dvcmQ6",
-            undefined,
-            (secret) => check(username, secret),
-          );
+          this.#ask("334 UGFzc3dvcmQ6", undefined, (secret) => check(username, secret));
         });
       default:
         return this.#reply("504 5.5.4 Mechanism not known");
@@ -352,11 +322,7 @@ export class SmtpStandInSession {
   }
 
   /** Asks for a line of base64, unless it came along. */
-  #ask(
-    challenge: string,
-    initial: string | undefined,
-    take: (text: string) => void,
-  ): void {
+  #ask(challenge: string, initial: string | undefined, take: (text: string) => void): void {
     const decode = (line: string): void => take(Buffer.from(line, "base64").toString("utf8"));
     if (initial !== undefined) return decode(initial);
     this.#reply(challenge);
@@ -383,10 +349,7 @@ function linesOf(reply: string | readonly string[]): string {
   return (typeof reply === "string" ? [reply] : reply).map((line) => `${line}\r\n`).join("");
 }
 
-function linesOfEhlo(
-  hostname: string,
-  extensions: readonly string[],
-): readonly string[] {
+function linesOfEhlo(hostname: string, extensions: readonly string[]): readonly string[] {
   const lines = [`${hostname} greets you`, ...extensions];
   return lines.map((line, index) => `250${index === lines.length - 1 ? " " : "-"}${line}`);
 }

@@ -35,12 +35,7 @@ interface ScriptEntry {
   left: number;
 }
 
-const EXTENSIONS: readonly string[] = [
-  "PIPELINING",
-  "8BITMIME",
-  "SMTPUTF8",
-  "ENHANCEDSTATUSCODES",
-];
+const EXTENSIONS: readonly string[] = ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
 
 /**
  * A scriptable SMTP server on a free port of loopback.
@@ -73,12 +68,7 @@ export class SmtpStandIn implements AsyncDisposable {
   #server: net.Server | undefined;
 
   private constructor(options: SmtpStandInOptions) {
-    const {
-      hostname = "stand-in.invalid",
-      extensions = EXTENSIONS,
-      implicitTls = false,
-      keep = 10_000,
-    } = options;
+    const { hostname = "stand-in.invalid", extensions = EXTENSIONS, implicitTls = false, keep = 10_000 } = options;
     this.#keep = keep;
     this.#core = {
       options: { ...options, hostname, extensions, implicitTls },
@@ -96,10 +86,7 @@ export class SmtpStandIn implements AsyncDisposable {
    */
   static async start(options: SmtpStandInOptions = {}): Promise<SmtpStandIn> {
     if (options.implicitTls === true && options.tls === undefined) {
-      throw new PosthornError(
-        "config",
-        "Cannot start stand-in with TLS: 'tls' has no key and certificate",
-      );
+      throw new PosthornError("config", "Cannot start stand-in with TLS: 'tls' has no key and certificate");
     }
     const standIn = new SmtpStandIn(options);
     await standIn.#listen(options);

@@ -83,10 +83,7 @@ export function parseMailDomain(value: string): string | undefined {
 }
 
 /** As {@link parseMailAddress}, for configuration: an error in the place of `undefined`. */
-export function assertMailAddress(
-  value: unknown,
-  argument: string,
-): MailAddress {
+export function assertMailAddress(value: unknown, argument: string): MailAddress {
   const address = parseMailAddress(value);
   if (address === undefined) {
     throw new ValidationError(

@@ -51,12 +51,7 @@ const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63})
 const HOST_ADDRESS = /^(?:[0-9A-Fa-f:.]{2,45}|\[[0-9A-Fa-f:.]{2,45}\])$/;
 const CLIENT_NAME = /^(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,30}|\[[0-9A-Za-z:.]{2,60}\])$/;
 /** Stands in for a missing sender, beside the fault that says so. */
-const NOBODY: MailAddress = {
-  local: "nobody",
-  domain: "invalid",
-  address: "nobody@invalid",
-  needsSmtpUtf8: false,
-};
+const NOBODY: MailAddress = { local: "nobody", domain: "invalid", address: "nobody@invalid", needsSmtpUtf8: false };
 
 /**
  * Checks options and completes them.
@@ -71,11 +66,7 @@ export function checkSmtpOptions(
   const faults: ValidationError[] = [];
   const warnings: string[] = [];
 
-  function take<Value>(
-    key: keyof SmtpOptions,
-    instead: Value,
-    check: (value: unknown, name: string) => Value,
-  ): Value {
+  function take<Value>(key: keyof SmtpOptions, instead: Value, check: (value: unknown, name: string) => Value): Value {
     const value: unknown = options[key];
     return value === undefined || value === null ? instead : attempt(instead, () => check(value, nameOf(key)));
   }
@@ -91,17 +82,11 @@ export function checkSmtpOptions(
   }
   function missing(key: keyof SmtpOptions, why: string): void {
     const name = nameOf(key);
-    faults.push(
-      new ValidationError(name, `Cannot send mail without '${name}': ${why}`),
-    );
+    faults.push(new ValidationError(name, `Cannot send mail without '${name}': ${why}`));
   }
 
   const host = take("host", "localhost", hostOf);
-  const port = take(
-    "port",
-    587,
-    (value, name) => assertInteger(value, name, 1, 65_535),
-  );
+  const port = take("port", 587, (value, name) => assertInteger(value, name, 1, 65_535));
   const useTls = take("useTls", undefined, flagOf);
   const startTls = take("startTls", undefined, flagOf);
   const allowInsecure = take("allowInsecure", undefined, flagOf);
@@ -155,21 +140,13 @@ export function checkSmtpOptions(
     subjectPrefix: take("subjectPrefix", undefined, textOf(200)),
     listUnsubscribe: take("listUnsubscribe", [], unsubscribeOf),
     clientName: take("clientName", undefined, clientNameOf),
-    maxConnections: take(
-      "maxConnections",
-      5,
-      (value, name) => assertInteger(value, name, 1, 100),
-    ),
+    maxConnections: take("maxConnections", 5, (value, name) => assertInteger(value, name, 1, 100)),
     maxMessagesPerConnection: take(
       "maxMessagesPerConnection",
       100,
       (value, name) => assertInteger(value, name, 1, 1_000_000),
     ),
-    idleTimeoutMs: take(
-      "idleTimeoutMs",
-      isWorkers() ? 0 : 60_000,
-      durationOf(0),
-    ),
+    idleTimeoutMs: take("idleTimeoutMs", isWorkers() ? 0 : 60_000, durationOf(0)),
     connectTimeoutMs: take("connectTimeoutMs", 60_000, durationOf(1)),
     commandTimeoutMs: take("commandTimeoutMs", 300_000, durationOf(1)),
     dataTimeoutMs: take("dataTimeoutMs", 600_000, durationOf(1)),
@@ -183,15 +160,10 @@ export function isWorkers(): boolean {
 }
 
 function wrong(name: string, kind: string, value: unknown): ValidationError {
-  return new ValidationError(
-    name,
-    `Cannot accept '${name}': it must be ${kind}, not ${kindOf(value)}`,
-  );
+  return new ValidationError(name, `Cannot accept '${name}': it must be ${kind}, not ${kindOf(value)}`);
 }
 
-function textOf(
-  maxLength: number,
-): (value: unknown, name: string) => string | undefined {
+function textOf(maxLength: number): (value: unknown, name: string) => string | undefined {
   return (value, name) => assertText(value, name, { maxLength, allowEmpty: true }) || undefined;
 }
 
@@ -229,10 +201,7 @@ function clientNameOf(value: unknown, name: string): string {
 function listOf(value: unknown, name: string): readonly unknown[] {
   if (!Array.isArray(value)) throw wrong(name, "a list", value);
   if (value.length > MAX_RECIPIENTS) {
-    throw new ValidationError(
-      name,
-      `Cannot accept '${name}' of ${value.length} entries: limit is ${MAX_RECIPIENTS}`,
-    );
+    throw new ValidationError(name, `Cannot accept '${name}' of ${value.length} entries: limit is ${MAX_RECIPIENTS}`);
   }
   return value;
 }
@@ -285,33 +254,21 @@ function tlsOf(value: unknown, name: string): SmtpTlsOptions {
     if (known === undefined) {
       const guess = nearest(key, SMTP_TLS_KEYS);
       const hint = guess === undefined ? `known keys are ${SMTP_TLS_KEYS.join(", ")}` : `did you mean "${guess}"?`;
-      throw new ValidationError(
-        `${name}.${key}`,
-        `Cannot accept '${name}.${key}': unknown key; ${hint}`,
-      );
+      throw new ValidationError(`${name}.${key}`, `Cannot accept '${name}.${key}': unknown key; ${hint}`);
     }
     if (item === undefined || item === null) continue;
     tls[known] = known === "servername" ? hostOf(item, `${name}.${known}`) : pemOf(item, `${name}.${known}`);
   }
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    throw new ValidationError(
-      name,
-      `Cannot accept '${name}': cert and key go together`,
-    );
+    throw new ValidationError(name, `Cannot accept '${name}': cert and key go together`);
   }
   return tls;
 }
 
 function pemOf(value: unknown, name: string): string {
-  const pem = assertText(value, name, {
-    maxLength: 1_000_000,
-    multiline: true,
-  });
+  const pem = assertText(value, name, { maxLength: 1_000_000, multiline: true });
   if (!pem.includes("-----BEGIN ")) {
-    throw new ValidationError(
-      name,
-      `Cannot accept '${name}': it must be PEM text, which starts with "-----BEGIN"`,
-    );
+    throw new ValidationError(name, `Cannot accept '${name}': it must be PEM text, which starts with "-----BEGIN"`);
   }
   return pem;
 }

@@ -55,26 +55,14 @@ export interface ComposedMail {
  * @param template What stays the same.
  * @throws {ValidationError} If a part cannot stand in a mail: a control character, an attachment without bytes.
  */
-export function composeMail(
-  message: OutgoingMessage,
-  delivery: MailDelivery,
-  template: MailTemplate,
-): ComposedMail {
+export function composeMail(message: OutgoingMessage, delivery: MailDelivery, template: MailTemplate): ComposedMail {
   const messageId = mailMessageId(delivery.deliveryId, template.from.domain);
   const reference = mailReference(message.replyTo);
   const headers = [
     headerLine("From", addressValue(template.from, template.fromName)),
     headerLine("To", delivery.to.address),
     template.replyTo === undefined ? "" : headerLine("Reply-To", template.replyTo.address),
-    headerLine(
-      "Subject",
-      encodeText(
-        checkLine(
-          `${template.subjectPrefix ?? ""}${mailSubject(message)}`,
-          "subject",
-        ),
-      ),
-    ),
+    headerLine("Subject", encodeText(checkLine(`${template.subjectPrefix ?? ""}${mailSubject(message)}`, "subject"))),
     headerLine("Date", mailDate(message.timestamp)),
     headerLine("Message-ID", messageId),
     reference === undefined ? "" : headerLine("In-Reply-To", reference) +
@@ -92,9 +80,7 @@ export function composeMail(
  *
  * @param message The message.
  */
-export function mailSubject(
-  message: Pick<OutgoingMessage, "subject" | "severity">,
-): string {
+export function mailSubject(message: Pick<OutgoingMessage, "subject" | "severity">): string {
   return message.subject === undefined || message.subject === ""
     ? `[${message.severity.toUpperCase()}] Notification`
     : message.subject;
@@ -110,11 +96,7 @@ export function mailSubject(
 export function mailMessageId(deliveryId: string, domain: string): string {
   const left = deliveryId.replace(
     /[^A-Za-z0-9_+-]/gu,
-    (character) =>
-      Array.from(
-        new TextEncoder().encode(character),
-        (byte) => `=${hexOf(byte)}`,
-      ).join(""),
+    (character) => Array.from(new TextEncoder().encode(character), (byte) => `=${hexOf(byte)}`).join(""),
   );
   const fits = left.length <= LONGEST_ID && left !== "";
   return `<${fits ? left : createHash("sha256").update(deliveryId).digest("hex")}@${domain}>`;
@@ -122,9 +104,7 @@ export function mailMessageId(deliveryId: string, domain: string): string {
 
 /** A `Message-ID` to refer to; the ids of other networks are none. */
 function mailReference(replyTo: string | undefined): string | undefined {
-  const id = /^<?([^\s<>@()\\",:;[\]]{1,400}@[A-Za-z0-9.-]{1,255})>?$/.exec(
-    replyTo ?? "",
-  )?.[1];
+  const id = /^<?([^\s<>@()\\",:;[\]]{1,400}@[A-Za-z0-9.-]{1,255})>?$/.exec(replyTo ?? "")?.[1];
   return id === undefined || !/^[\x21-\x7e]+$/.test(id) ? undefined : `<${id}>`;
 }
 
@@ -135,10 +115,7 @@ function addressValue(address: MailAddress, name: string | undefined): string {
 }
 
 /** RFC 2369, and RFC 8058 where there is a URL that a provider can post to. */
-function unsubscribeHeaders(
-  urls: readonly string[],
-  deliveryId: string,
-): string {
+function unsubscribeHeaders(urls: readonly string[], deliveryId: string): string {
   if (urls.length === 0) return "";
   const filled = urls.map((url) =>
     `<${url.replaceAll("{delivery_id}", encodeURIComponent(deliveryId.toWellFormed()))}>`
@@ -151,36 +128,24 @@ function unsubscribeHeaders(
 function bodyOf(message: OutgoingMessage): string {
   const content = contentOf(message);
   if (message.attachments.length === 0) return content;
-  return multipart("mixed", [
-    content,
-    ...message.attachments.map(attachmentPart),
-  ]);
+  return multipart("mixed", [content, ...message.attachments.map(attachmentPart)]);
 }
 
 function contentOf({ message, html }: OutgoingMessage): string {
   if (html === undefined || html === "") return textPart("plain", message);
   const text = message.trim() === "" ? htmlToText(html) : message;
-  return multipart("alternative", [
-    textPart("plain", text),
-    textPart("html", html),
-  ]);
+  return multipart("alternative", [textPart("plain", text), textPart("html", html)]);
 }
 
 /** Parts cannot hold the boundary: no encoding of ours leaves a line that starts with `--=_`. */
-function multipart(
-  kind: "alternative" | "mixed",
-  parts: readonly string[],
-): string {
+function multipart(kind: "alternative" | "mixed", parts: readonly string[]): string {
   const boundary = `=_${kind}_posthorn`;
   const lines = parts.map((part) => `--${boundary}\r\n${part}`);
   return `Content-Type: multipart/${kind}; boundary="${boundary}"\r\n\r\n${lines.join("")}--${boundary}--\r\n`;
 }
 
 function textPart(subtype: "plain" | "html", text: string): string {
-  return part(
-    `Content-Type: text/${subtype}; charset=utf-8\r\n`,
-    encodeTextBody(text),
-  );
+  return part(`Content-Type: text/${subtype}; charset=utf-8\r\n`, encodeTextBody(text));
 }
 
 function part(headers: string, { encoding, text }: EncodedBody): string {
@@ -193,16 +158,10 @@ const CHARSET = /;\s{0,9}charset\s{0,9}=\s{0,9}"?([A-Za-z0-9_:.-]{1,40})"?\s{0,9
 function attachmentPart(attachment: Attachment, index: number): string {
   const path = `attachments[${index}]`;
   if (attachment.bytes === undefined) {
-    throw new ValidationError(
-      path,
-      `Cannot compose mail as '${path}' has no bytes: mail cannot refer to other places`,
-    );
+    throw new ValidationError(path, `Cannot compose mail as '${path}' has no bytes: mail cannot refer to other places`);
   }
   // A name is no path, whatever the reader's mail program makes of it.
-  const filename = checkLine(attachment.filename, `${path}.filename`).replace(
-    /[/\\]/g,
-    "_",
-  );
+  const filename = checkLine(attachment.filename, `${path}.filename`).replace(/[/\\]/g, "_");
   const caption = attachment.caption?.replace(/\s+/g, " ").trim() ?? "";
   const headers = [
     headerLine(
@@ -210,14 +169,8 @@ function attachmentPart(attachment: Attachment, index: number): string {
       mediaType(attachment.contentType, path) +
         encodeParameter("name", filename),
     ),
-    headerLine(
-      "Content-Disposition",
-      `attachment${encodeParameter("filename", filename)}`,
-    ),
-    caption === "" ? "" : headerLine(
-      "Content-Description",
-      encodeText(checkLine(caption, `${path}.caption`)),
-    ),
+    headerLine("Content-Disposition", `attachment${encodeParameter("filename", filename)}`),
+    caption === "" ? "" : headerLine("Content-Description", encodeText(checkLine(caption, `${path}.caption`))),
   ];
   return part(headers.join(""), encodeBytesBody(attachment.bytes));
 }
@@ -226,10 +179,7 @@ function mediaType(contentType: string, path: string): string {
   const [type = ""] = contentType.split(";", 1);
   const bare = type.trim().toLowerCase();
   if (!MEDIA_TYPE.test(bare)) {
-    throw new ValidationError(
-      `${path}.contentType`,
-      `Cannot compose mail as '${path}.contentType' is no media type`,
-    );
+    throw new ValidationError(`${path}.contentType`, `Cannot compose mail as '${path}.contentType' is no media type`);
   }
   // RFC 2046 5.1 and 5.2 forbid base64 in these two; as a file it is bytes anyway.
   if (/^(?:multipart|message)\//.test(bare)) return "application/octet-stream";
@@ -243,10 +193,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /** Before it is encoded: an encoded line break is no injection, but a lie to whoever decodes it. */
 function checkLine(text: string, argument: string): string {
   if (CONTROL.test(text)) {
-    throw new ValidationError(
-      argument,
-      `Cannot compose mail as '${argument}' contains a control character`,
-    );
+    throw new ValidationError(argument, `Cannot compose mail as '${argument}' contains a control character`);
   }
   return text;
 }

@@ -30,25 +30,12 @@ import { SmtpCommunicator } from "./smtp-communicator.ts";
  */
 export const email: BackendType = {
   type: "email",
-  create(
-    name: string,
-    config: BackendConfig,
-    context: BackendContext,
-  ): Communicator {
+  create(name: string, config: BackendConfig, context: BackendContext): Communicator {
     const { options, issues } = readConfig(config);
     const { faults } = checkSmtpOptions(options, keyOf);
-    const all = [
-      ...issues,
-      ...faults.map(({ argument, message }): ConfigIssue => ({
-        path: argument,
-        message,
-      })),
-    ];
+    const all = [...issues, ...faults.map(({ argument, message }): ConfigIssue => ({ path: argument, message }))];
     if (all.length > 0) throw new ConfigError(all);
-    return new SmtpCommunicator(name, options, {
-      clock: context.clock,
-      logger: context.logger,
-    });
+    return new SmtpCommunicator(name, options, { clock: context.clock, logger: context.logger });
   },
 };
 
@@ -71,12 +58,8 @@ const COMMON: ReadonlySet<string> = new Set([
 ]);
 
 /** Takes our keys, turns seconds into milliseconds, and suspects a slip of the pen in what is nearly one of them. */
-function readConfig(
-  config: BackendConfig,
-): { readonly options: SmtpOptions; readonly issues: readonly ConfigIssue[] } {
-  const known = new Map(
-    Object.entries(SMTP_OPTION_KEYS).map(([option, key]) => [key, option]),
-  );
+function readConfig(config: BackendConfig): { readonly options: SmtpOptions; readonly issues: readonly ConfigIssue[] } {
+  const known = new Map(Object.entries(SMTP_OPTION_KEYS).map(([option, key]) => [key, option]));
   const options: Record<string, unknown> = {};
   const issues: ConfigIssue[] = [];
   for (const [key, value] of Object.entries(config)) {
@@ -88,10 +71,7 @@ function readConfig(
     if (COMMON.has(key)) continue;
     const guess = nearest(key, [...known.keys()]);
     if (guess !== undefined) {
-      issues.push({
-        path: key,
-        message: `unknown key; did you mean "${guess}"?`,
-      });
+      issues.push({ path: key, message: `unknown key; did you mean "${guess}"?` });
     }
   }
   return { options: { fromAddress: "", ...options }, issues };

@@ -5,15 +5,7 @@
  */
 
 /** Elements whose content nobody is meant to read. */
-const HIDDEN: ReadonlySet<string> = new Set([
-  "script",
-  "style",
-  "head",
-  "title",
-  "template",
-  "noscript",
-  "svg",
-]);
+const HIDDEN: ReadonlySet<string> = new Set(["script", "style", "head", "title", "template", "noscript", "svg"]);
 /** Elements that start on a line of their own. */
 const BLOCK: ReadonlySet<string> = new Set(
   ("address article aside blockquote dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li " +
@@ -88,12 +80,7 @@ export function htmlToText(html: string): string {
 }
 
 /** Handles what starts at a `<` and gives the position after it. */
-function skipTag(
-  html: string,
-  open: number,
-  out: TextWriter,
-  links: string[],
-): number {
+function skipTag(html: string, open: number, out: TextWriter, links: string[]): number {
   if (html.startsWith("<!--", open)) {
     const end = html.indexOf("-->", open + 4);
     return end < 0 ? html.length : end + 3;
@@ -146,13 +133,7 @@ function endOfElement(html: string, from: number, name: string): number {
   }
 }
 
-function applyTag(
-  name: string,
-  isEnd: boolean,
-  tag: string,
-  out: TextWriter,
-  links: string[],
-): void {
+function applyTag(name: string, isEnd: boolean, tag: string, out: TextWriter, links: string[]): void {
   if (name === "br") {
     out.line();
   } else if (name === "a") {
@@ -168,9 +149,7 @@ function applyTag(
 }
 
 function hrefOf(tag: string): string {
-  const value = /\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i.exec(
-    tag.slice(0, 4_000),
-  );
+  const value = /\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i.exec(tag.slice(0, 4_000));
   const address = decodeEntities(value?.[1] ?? value?.[2] ?? value?.[3] ?? "")
     .trim();
   return /^(?:https?:|mailto:|tel:)/i.test(address) ? address : "";

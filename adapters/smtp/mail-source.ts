@@ -25,9 +25,7 @@ export class MailSource extends Readable {
   }
 
   /** Writes everything at once: there is nothing to wait for. */
-  override pipe<Destination extends NodeJS.WritableStream>(
-    destination: Destination,
-  ): Destination {
+  override pipe<Destination extends NodeJS.WritableStream>(destination: Destination): Destination {
     this.#onStage("body");
     // A destination that can be read from ends when the last of it, the dot, was handed to the socket. For any other
     // we cannot know, and must take it for sent.

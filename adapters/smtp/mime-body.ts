@@ -71,9 +71,7 @@ export function encodeBytesBody(bytes: Uint8Array): EncodedBody {
 
 /** Base64 (RFC 4648 4) in one line. */
 export function base64Of(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(
-    "base64",
-  );
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 
 function ended(text: string): string {

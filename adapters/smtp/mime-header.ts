@@ -28,10 +28,7 @@ const ATOM_TEXT = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+$/;
  */
 export function headerLine(name: string, value: string): string {
   if (CONTROL.test(value)) {
-    throw new ValidationError(
-      name,
-      `Cannot compose mail as '${name}' contains a control character`,
-    );
+    throw new ValidationError(name, `Cannot compose mail as '${name}' contains a control character`);
   }
   if (value.length + name.length + 2 <= LINE_LENGTH) return `${name}: ${value}\r\n`;
   const folded = foldLine(name, value);
@@ -148,20 +145,7 @@ export function hexOf(byte: number): string {
 }
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS = [
-  "Jan",
-  "Feb",
-  "Mar",
-  "Apr",
-  "May",
-  "Jun",
-  "Jul",
-  "Aug",
-  "Sep",
-  "Oct",
-  "Nov",
-  "Dec",
-];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
  * A time as RFC 5322 3.3 writes it, in UTC.

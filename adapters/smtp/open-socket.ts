@@ -15,9 +15,7 @@ export type OpenedSocket = { readonly socket: net.Socket } | {
 };
 
 /** The TLS options of a connection: verification is always on, and the name to verify is always ours to say. */
-export function tlsOptionsOf(
-  { host, tls: own }: Pick<ResolvedSmtpOptions, "host" | "tls">,
-): tls.ConnectionOptions {
+export function tlsOptionsOf({ host, tls: own }: Pick<ResolvedSmtpOptions, "host" | "tls">): tls.ConnectionOptions {
   const servername = own.servername ??
     (net.isIP(host) === 0 ? host : undefined);
   return {
@@ -108,18 +106,10 @@ export function faultOf(error: unknown, isConnected: boolean): SmtpFault {
     return { stage: "connect", kind: "name", ...shown };
   }
   if (code === "ETIMEDOUT") {
-    return {
-      stage: isConnected ? "tls" : "connect",
-      kind: "timeout",
-      ...shown,
-    };
+    return { stage: isConnected ? "tls" : "connect", kind: "timeout", ...shown };
   }
   if (!isConnected) return { stage: "connect", kind: "cut", ...shown };
-  return {
-    stage: "tls",
-    kind: code !== undefined && CUTS.has(code) ? "cut" : "certificate",
-    ...shown,
-  };
+  return { stage: "tls", kind: code !== undefined && CUTS.has(code) ? "cut" : "certificate", ...shown };
 }
 
 /** The machine-readable word of an error, where it has one: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */

@@ -81,9 +81,7 @@ export interface SmtpOptions {
  * Every option and its key in a configuration. Keys that end in `_timeout` are in seconds there. `accessToken` is for
  * code alone.
  */
-export const SMTP_OPTION_KEYS: Readonly<
-  Record<Exclude<keyof SmtpOptions, "accessToken">, string>
-> = {
+export const SMTP_OPTION_KEYS: Readonly<Record<Exclude<keyof SmtpOptions, "accessToken">, string>> = {
   host: "host",
   port: "port",
   username: "username",
@@ -110,9 +108,4 @@ export const SMTP_OPTION_KEYS: Readonly<
 };
 
 /** The keys of `tls` in a configuration: the same as in code. */
-export const SMTP_TLS_KEYS: readonly (keyof SmtpTlsOptions)[] = [
-  "ca",
-  "servername",
-  "cert",
-  "key",
-];
+export const SMTP_TLS_KEYS: readonly (keyof SmtpTlsOptions)[] = ["ca", "servername", "cert", "key"];

@@ -73,13 +73,7 @@ interface Rule extends Verdict {
   readonly detail?: RegExp;
 }
 
-const OPENING: readonly SmtpStage[] = [
-  "connect",
-  "tls",
-  "greeting",
-  "ehlo",
-  "starttls",
-];
+const OPENING: readonly SmtpStage[] = ["connect", "tls", "greeting", "ehlo", "starttls"];
 const CONTENT: readonly SmtpStage[] = ["data", "body", "dot"];
 
 /**
@@ -93,163 +87,52 @@ const REPLIES: readonly Rule[] = [
 
   // Before a session exists, a 5xx is about us or the server, not about a mail: keep the mails, call a person.
   { stages: OPENING, code: /^4/, retryable: true, reason: "unavailable" },
-  {
-    stages: ["starttls"],
-    code: /^5/,
-    retryable: true,
-    reason: "policy",
-    backendDown: true,
-  },
-  {
-    stages: OPENING,
-    code: /^5/,
-    retryable: true,
-    reason: "unavailable",
-    backendDown: true,
-  },
+  { stages: ["starttls"], code: /^5/, retryable: true, reason: "policy", backendDown: true },
+  { stages: OPENING, code: /^5/, retryable: true, reason: "unavailable", backendDown: true },
 
   // Credentials.
   { stages: ["auth"], code: /^4/, retryable: true, reason: "unavailable" },
-  {
-    stages: ["auth"],
-    code: /^5/,
-    retryable: true,
-    reason: "auth",
-    backendDown: true,
-  },
-  {
-    code: /^(?:530|534|535|538)/,
-    retryable: true,
-    reason: "auth",
-    backendDown: true,
-  },
-  {
-    code: /^5/,
-    detail: /^7\.(?:8|9|11|13|14)$/,
-    retryable: true,
-    reason: "auth",
-    backendDown: true,
-  },
+  { stages: ["auth"], code: /^5/, retryable: true, reason: "auth", backendDown: true },
+  { code: /^(?:530|534|535|538)/, retryable: true, reason: "auth", backendDown: true },
+  { code: /^5/, detail: /^7\.(?:8|9|11|13|14)$/, retryable: true, reason: "auth", backendDown: true },
   { code: /^(?:432|454)/, retryable: true, reason: "unavailable" },
 
   // Too much of it, by the code or by its detail.
-  {
-    code: /^4/,
-    detail: /^(?:5\.3|7\.28|4\.5|3\.2)$/,
-    retryable: true,
-    reason: "rate-limited",
-  },
-  {
-    stages: ["rcpt"],
-    code: /^452/,
-    detail: /^$/,
-    retryable: true,
-    reason: "rate-limited",
-  },
+  { code: /^4/, detail: /^(?:5\.3|7\.28|4\.5|3\.2)$/, retryable: true, reason: "rate-limited" },
+  { stages: ["rcpt"], code: /^452/, detail: /^$/, retryable: true, reason: "rate-limited" },
   // RFC 5321 4.5.3.1.10: 552 after RCPT means "too many recipients", and is to be taken as 452.
-  {
-    stages: ["rcpt"],
-    code: /^552/,
-    detail: /^(?:|5\.3)$/,
-    retryable: true,
-    reason: "rate-limited",
-  },
+  { stages: ["rcpt"], code: /^552/, detail: /^(?:|5\.3)$/, retryable: true, reason: "rate-limited" },
 
   // The sender's own address: all mails of the backend would meet it.
-  {
-    stages: ["mail"],
-    code: /^5/,
-    detail: /^1\.[78]$/,
-    retryable: false,
-    reason: "not-configured",
-    backendDown: true,
-  },
+  { stages: ["mail"], code: /^5/, detail: /^1\.[78]$/, retryable: true, reason: "not-configured", backendDown: true },
   {
     stages: ["mail"],
     code: /^(?:501|553)/,
     detail: /^$/,
-    retryable: false,
+    retryable: true,
     reason: "not-configured",
     backendDown: true,
   },
 
   // Not now.
   { code: /^4/, detail: /^7\./, retryable: true, reason: "policy" },
-  {
-    code: /^4/,
-    detail: /^[12]\./,
-    retryable: true,
-    reason: "recipient-unreachable",
-  },
-  {
-    stages: ["rcpt"],
-    code: /^450/,
-    detail: /^$/,
-    retryable: true,
-    reason: "recipient-unreachable",
-  },
+  { code: /^4/, detail: /^[12]\./, retryable: true, reason: "recipient-unreachable" },
+  { stages: ["rcpt"], code: /^450/, detail: /^$/, retryable: true, reason: "recipient-unreachable" },
   { code: /^4/, retryable: true, reason: "unavailable" },
 
   // Never, by the enhanced code.
-  {
-    code: /^5/,
-    detail: /^6\.(?:7|8|9)$/,
-    retryable: false,
-    reason: "unsupported",
-  },
-  {
-    code: /^5/,
-    detail: /^(?:3\.4|2\.3|6\.\d+)$/,
-    retryable: false,
-    reason: "invalid-message",
-  },
-  {
-    code: /^5/,
-    detail: /^2\.[12]$/,
-    retryable: false,
-    reason: "recipient-unreachable",
-  },
-  {
-    stages: ["rcpt", "dot"],
-    code: /^5/,
-    detail: /^1\.[0-6]$/,
-    retryable: false,
-    reason: "invalid-recipient",
-  },
-  {
-    stages: ["rcpt", "dot"],
-    code: /^5/,
-    detail: /^1\.10$/,
-    retryable: false,
-    reason: "invalid-recipient",
-  },
-  {
-    code: /^5/,
-    detail: /^4\.\d+$/,
-    retryable: false,
-    reason: "recipient-unreachable",
-  },
+  { code: /^5/, detail: /^6\.(?:7|8|9)$/, retryable: false, reason: "unsupported" },
+  { code: /^5/, detail: /^(?:3\.4|2\.3|6\.\d+)$/, retryable: false, reason: "invalid-message" },
+  { code: /^5/, detail: /^2\.[12]$/, retryable: false, reason: "recipient-unreachable" },
+  { stages: ["rcpt", "dot"], code: /^5/, detail: /^1\.[0-6]$/, retryable: false, reason: "invalid-recipient" },
+  { stages: ["rcpt", "dot"], code: /^5/, detail: /^1\.10$/, retryable: false, reason: "invalid-recipient" },
+  { code: /^5/, detail: /^4\.\d+$/, retryable: false, reason: "recipient-unreachable" },
   { code: /^5/, detail: /^7\.\d+$/, retryable: false, reason: "policy" },
 
   // Never, by the code alone.
-  {
-    stages: ["rcpt"],
-    code: /^(?:501|550|551|553|521|556)/,
-    retryable: false,
-    reason: "invalid-recipient",
-  },
-  {
-    stages: ["rcpt", "mail"],
-    code: /^555/,
-    retryable: false,
-    reason: "unsupported",
-  },
-  {
-    stages: ["mail", ...CONTENT],
-    code: /^552/,
-    retryable: false,
-    reason: "invalid-message",
-  },
+  { stages: ["rcpt"], code: /^(?:501|550|551|553|521|556)/, retryable: false, reason: "invalid-recipient" },
+  { stages: ["rcpt", "mail"], code: /^555/, retryable: false, reason: "unsupported" },
+  { stages: ["mail", ...CONTENT], code: /^552/, retryable: false, reason: "invalid-message" },
   { code: /^(?:550|554|541|571)/, retryable: false, reason: "policy" },
   { code: /^5/, retryable: false, reason: "other" },
 ];
@@ -301,9 +184,7 @@ const WORDS: Readonly<Record<Exclude<SmtpFaultKind, "reply">, string>> = {
  * console.log(classifySmtpFault({ stage: "dot", kind: "cut" }).outcome); // unknown
  * ```
  */
-export function classifySmtpFault(
-  fault: SmtpFault,
-): RejectedReceipt | UnknownReceipt {
+export function classifySmtpFault(fault: SmtpFault): RejectedReceipt | UnknownReceipt {
   const { stage, kind, code, enhanced } = fault;
   if (kind === "reply" && code !== undefined && code >= 400 && code < 600) {
     const { retryable, reason, backendDown } = verdictOn(stage, code, enhanced);
@@ -323,18 +204,10 @@ export function classifySmtpFault(
   if (stage === "dot" && mayBeTaken) {
     return { outcome: "unknown", detail: describe(stage, words) };
   }
-  return {
-    outcome: "rejected",
-    ...FAULTS[other],
-    detail: describe(stage, words),
-  };
+  return { outcome: "rejected", ...FAULTS[other], detail: describe(stage, words) };
 }
 
-function verdictOn(
-  stage: SmtpStage,
-  code: number,
-  enhanced: string | undefined,
-): Verdict {
+function verdictOn(stage: SmtpStage, code: number, enhanced: string | undefined): Verdict {
   const text = String(code);
   // An enhanced code of another class than the reply's is a server's mistake: the reply's class counts.
   const detail = enhanced === undefined ? "" : enhanced.slice(2);

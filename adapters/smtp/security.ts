@@ -43,9 +43,7 @@ const IMPLICIT_PORT = 465;
  * @param input What the configuration says.
  * @throws {ValidationError} If it contradicts itself or asks for clear text to another machine.
  */
-export function deriveSmtpSecurity(
-  input: SmtpSecurityInput,
-): SmtpSecurityDecision {
+export function deriveSmtpSecurity(input: SmtpSecurityInput): SmtpSecurityDecision {
   const { host, port, useTls, startTls, allowInsecure = false } = input;
   if (useTls === true && startTls === true) {
     throw new ValidationError(
@@ -55,10 +53,7 @@ export function deriveSmtpSecurity(
   }
   if (startTls === true) {
     return port === IMPLICIT_PORT
-      ? {
-        security: "starttls",
-        warning: "STARTTLS on port 465, where servers expect TLS from the start (use_tls)",
-      }
+      ? { security: "starttls", warning: "STARTTLS on port 465, where servers expect TLS from the start (use_tls)" }
       : { security: "starttls" };
   }
   if (useTls === true) return implicit(port);
@@ -69,10 +64,7 @@ export function deriveSmtpSecurity(
         "Cannot send in clear text to another machine: allow_insecure is for loopback hosts, remove it",
       );
     }
-    return {
-      security: "none",
-      warning: "mail goes in clear text (allow_insecure)",
-    };
+    return { security: "none", warning: "mail goes in clear text (allow_insecure)" };
   }
   if (useTls === false && startTls === false) {
     throw new ValidationError(
@@ -91,20 +83,14 @@ export function deriveSmtpSecurity(
     };
   }
   const given = useTls === undefined ? "neither use_tls nor start_tls is given" : "use_tls is false";
-  return {
-    security: "starttls",
-    warning: `${given}: requiring STARTTLS (port ${port})`,
-  };
+  return { security: "starttls", warning: `${given}: requiring STARTTLS (port ${port})` };
 }
 
 function implicit(port: number, why?: string): SmtpSecurityDecision {
   const unlikely = port === IMPLICIT_PORT
     ? undefined
     : `TLS from the start on port ${port}, where most servers expect STARTTLS (start_tls); port 465 is the usual one`;
-  const warning = [
-    why === undefined ? undefined : `${why}: using TLS from the start`,
-    unlikely,
-  ]
+  const warning = [why === undefined ? undefined : `${why}: using TLS from the start`, unlikely]
     .filter((each) => each !== undefined).join("; ");
   return warning === "" ? { security: "implicit" } : { security: "implicit", warning };
 }

@@ -28,10 +28,7 @@ export interface ServerReply {
 export function parseServerReply(reply: string): ServerReply {
   const [, code, enhanced] = REPLY.exec(reply) ?? [];
   if (code === undefined) return {};
-  return {
-    code: Number(code),
-    ...(enhanced === undefined || enhanced[0] !== code[0] ? {} : { enhanced }),
-  };
+  return { code: Number(code), ...(enhanced === undefined || enhanced[0] !== code[0] ? {} : { enhanced }) };
 }
 
 /**
@@ -40,9 +37,7 @@ export function parseServerReply(reply: string): ServerReply {
  *
  * @param secrets Passwords and tokens.
  */
-export function createCleaner(
-  secrets: readonly { readonly username?: string; readonly secret: string }[],
-): (
+export function createCleaner(secrets: readonly { readonly username?: string; readonly secret: string }[]): (
   text: string,
 ) => string {
   const forms = secrets.flatMap(({ username = "", secret }) => formsOf(username, secret))
@@ -59,19 +54,11 @@ export function createCleaner(
 /** As AUTH sends them: plain, LOGIN, PLAIN, and the inner parts of base64, which do not depend on what stands before. */
 function formsOf(username: string, secret: string): string[] {
   const encoder = new TextEncoder();
-  const whole = [
-    `\0${username}\0${secret}`,
-    `${username}\0${username}\0${secret}`,
-    secret,
-  ];
+  const whole = [`\0${username}\0${secret}`, `${username}\0${username}\0${secret}`, secret];
   const shifted = [0, 1, 2].map((shift) => {
     const text = base64Of(encoder.encode(`${" ".repeat(shift)}${secret}`));
     // What the bytes before and after have a part in is cut off.
     return text.replace(/=+$/, "").slice(shift === 0 ? 0 : 2 + shift, -2);
   });
-  return [
-    secret,
-    ...whole.map((each) => base64Of(encoder.encode(each)).replace(/=+$/, "")),
-    ...shifted,
-  ];
+  return [secret, ...whole.map((each) => base64Of(encoder.encode(each)).replace(/=+$/, "")), ...shifted];
 }

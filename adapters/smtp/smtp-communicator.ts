@@ -49,20 +49,11 @@ const RETRY_POLICY: RetryPolicy = {
   maxAttempts: 25,
   baseDelayMs: MINUTE_MS,
   maxDelayMs: 6 * HOUR_MS,
-  scheduleMs: [
-    MINUTE_MS,
-    10 * MINUTE_MS,
-    30 * MINUTE_MS,
-    HOUR_MS,
-    3 * HOUR_MS,
-    6 * HOUR_MS,
-  ],
+  scheduleMs: [MINUTE_MS, 10 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS],
 };
 
 /** What a submission server commonly takes. There is no common figure: `rate` is for those who know theirs. */
-const PACING: PacingDefaults = {
-  backend: { count: 25, perMs: 1_000, burst: 100 },
-};
+const PACING: PacingDefaults = { backend: { count: 25, perMs: 1_000, burst: 100 } };
 
 /**
  * Sends mail by SMTP: one mail per recipient, over a few connections that are kept open.
@@ -112,11 +103,7 @@ export class SmtpCommunicator extends Communicator {
    * @param surroundings Time and a log.
    * @throws {ValidationError} If an option is of the wrong kind, or contradicts another.
    */
-  constructor(
-    name: string,
-    options: SmtpOptions,
-    surroundings: SmtpSurroundings = {},
-  ) {
+  constructor(name: string, options: SmtpOptions, surroundings: SmtpSurroundings = {}) {
     super(name);
     const { resolved, faults: [fault], warnings } = checkSmtpOptions(options);
     if (fault !== undefined) throw fault;
@@ -125,14 +112,9 @@ export class SmtpCommunicator extends Communicator {
     this.#clock = clock;
     this.#logger = logger;
     this.#template = templateOf(resolved);
-    this.#mayWriteTo = createRecipientRule(
-      resolved.allowRecipients,
-      resolved.defaultRecipients,
-    );
+    this.#mayWriteTo = createRecipientRule(resolved.allowRecipients, resolved.defaultRecipients);
     const { username = "", password } = resolved;
-    this.#clean = createCleaner(
-      password === undefined ? [] : [{ username, secret: password }],
-    );
+    this.#clean = createCleaner(password === undefined ? [] : [{ username, secret: password }]);
     for (const warning of warnings) {
       logger.warn(`Backend "${name}": ${warning}`, { backend: name });
     }
@@ -166,24 +148,16 @@ export class SmtpCommunicator extends Communicator {
   }
 
   /** {@inheritDoc Communicator.send} */
-  override async send(
-    message: OutgoingMessage,
-    context: SendContext,
-  ): Promise<Receipt> {
+  override async send(message: OutgoingMessage, context: SendContext): Promise<Receipt> {
     const pool = this.#pool;
     if (!this.isStarted || pool === undefined) {
-      return reject("unavailable", "the backend is not started", {
-        retryable: true,
-      });
+      return reject("unavailable", "the backend is not started", { retryable: true });
     }
     const { defaultRecipients: [first], from, returnPath = from, replyTo } = this.#options;
     const recipient = context.recipient === undefined ? first : parseMailAddress(context.recipient);
     if (recipient === undefined) {
       return context.recipient === undefined
-        ? reject(
-          "not-configured",
-          "nobody to write to: the message names no recipient and there is no default",
-        )
+        ? reject("not-configured", "nobody to write to: the message names no recipient and there is no default")
         : reject("invalid-recipient", "the recipient is not a mail address");
     }
     if (!this.#mayWriteTo(recipient)) {
@@ -191,20 +165,9 @@ export class SmtpCommunicator extends Communicator {
     }
     const mail = this.#compose(message, context, recipient);
     if ("outcome" in mail) return mail;
-    const needsSmtpUtf8 = [recipient, from, returnPath, replyTo].some((
-      address,
-    ) => address?.needsSmtpUtf8 === true);
-    const envelope = {
-      from: returnPath.address,
-      to: recipient.address,
-      needsSmtpUtf8,
-    };
-    const delivery = await this.#deliver(
-      pool,
-      envelope,
-      mail.text,
-      context.signal,
-    );
+    const needsSmtpUtf8 = [recipient, from, returnPath, replyTo].some((address) => address?.needsSmtpUtf8 === true);
+    const envelope = { from: returnPath.address, to: recipient.address, needsSmtpUtf8 };
+    const delivery = await this.#deliver(pool, envelope, mail.text, context.signal);
     this.#log(context, delivery);
     return "fault" in delivery ? classifySmtpFault(delivery.fault) : this.#accepted(mail.messageId, delivery.accepted);
   }
@@ -215,14 +178,9 @@ export class SmtpCommunicator extends Communicator {
    * @param options A signal that gives up early.
    * @returns `undefined` if all is well, or why it is not.
    */
-  async verify(
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<RejectedReceipt | undefined> {
+  async verify(options: { readonly signal?: AbortSignal } = {}): Promise<RejectedReceipt | undefined> {
     const { signal = new AbortController().signal } = options;
-    const opened = await SmtpSession.open(this.#options, {
-      clock: this.#clock,
-      clean: this.#clean,
-    }, signal);
+    const opened = await SmtpSession.open(this.#options, { clock: this.#clock, clean: this.#clean }, signal);
     if ("session" in opened) {
       await opened.session.quit();
       return undefined;
@@ -232,12 +190,7 @@ export class SmtpCommunicator extends Communicator {
   }
 
   /** Over a fresh connection if the one at hand turns out to be dead before anything of the mail has left. */
-  async #deliver(
-    pool: SmtpPool,
-    envelope: SmtpEnvelope,
-    text: string,
-    signal: AbortSignal,
-  ): Promise<SmtpDelivery> {
+  async #deliver(pool: SmtpPool, envelope: SmtpEnvelope, text: string, signal: AbortSignal): Promise<SmtpDelivery> {
     for (let isLastTry = false;; isLastTry = true) {
       const acquired = await pool.acquire(signal);
       if ("fault" in acquired) return acquired;
@@ -253,18 +206,10 @@ export class SmtpCommunicator extends Communicator {
     }
   }
 
-  #compose(
-    message: OutgoingMessage,
-    context: SendContext,
-    to: MailAddress,
-  ): ComposedMail | RejectedReceipt {
+  #compose(message: OutgoingMessage, context: SendContext, to: MailAddress): ComposedMail | RejectedReceipt {
     const { deliveryId, possibleDuplicate = false } = context;
     try {
-      return composeMail(
-        message,
-        { deliveryId, to, possibleDuplicate },
-        this.#template,
-      );
+      return composeMail(message, { deliveryId, to, possibleDuplicate }, this.#template);
     } catch (error) {
       if (!(error instanceof ValidationError)) throw error;
       const isPlace = message.attachments.some(({ bytes }) => bytes === undefined);
@@ -272,10 +217,7 @@ export class SmtpCommunicator extends Communicator {
     }
   }
 
-  #accepted(
-    messageId: string,
-    { response, serverMessageId }: SmtpAcceptance,
-  ): Receipt {
+  #accepted(messageId: string, { response, serverMessageId }: SmtpAcceptance): Receipt {
     const detail = this.#clean(response);
     return serverMessageId === undefined ? { outcome: "accepted", providerMessageId: messageId, detail } : {
       outcome: "accepted",
@@ -286,10 +228,7 @@ export class SmtpCommunicator extends Communicator {
   }
 
   #createPool(): SmtpPool {
-    return new SmtpPool(this.#options, {
-      clock: this.#clock,
-      clean: this.#clean,
-    });
+    return new SmtpPool(this.#options, { clock: this.#clock, clean: this.#clean });
   }
 
   #log({ deliveryId, attempt }: SendContext, delivery: SmtpDelivery): void {
@@ -298,13 +237,7 @@ export class SmtpCommunicator extends Communicator {
       return this.#logger.debug("Mail accepted", fields);
     }
     const { stage, kind, code, enhanced } = delivery.fault;
-    this.#logger.debug("Mail not accepted", {
-      ...fields,
-      stage,
-      kind,
-      code,
-      enhanced,
-    });
+    this.#logger.debug("Mail not accepted", { ...fields, stage, kind, code, enhanced });
   }
 }
 
@@ -322,9 +255,7 @@ function reject(
   return { outcome: "rejected", retryable, reason, detail };
 }
 
-function templateOf(
-  { from, fromName, replyTo, subjectPrefix, listUnsubscribe }: ResolvedSmtpOptions,
-): MailTemplate {
+function templateOf({ from, fromName, replyTo, subjectPrefix, listUnsubscribe }: ResolvedSmtpOptions): MailTemplate {
   return {
     from,
     listUnsubscribe,

@@ -6,11 +6,13 @@
  */
 import { Buffer } from "node:buffer";
 import type net from "node:net";
-import SMTPConnection from "nodemailer/lib/smtp-connection";
+import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import { type Clock, systemClock } from "../../core/mod.ts";
 import type { ResolvedSmtpOptions } from "./check-options.ts";
+import { readConnectionError, stageOfCommand } from "./connection-error.ts";
+import { createConnection, TOKEN_METHOD } from "./create-connection.ts";
 import { MailSource } from "./mail-source.ts";
-import { errorCode, faultOf, openSocket, tlsOptionsOf } from "./open-socket.ts";
+import { errorCode, faultOf, openSocket } from "./open-socket.ts";
 import type { SmtpFault, SmtpStage } from "./outcome.ts";
 import { parseServerReply } from "./server-text.ts";
 
@@ -50,12 +52,6 @@ export interface SmtpSessionContext {
   readonly clean: (text: string) => string;
 }
 
-/** Beyond our own limits: nodemailer's timers only end what ours, by some fault, did not. */
-const BACKSTOP_MS = 60_000;
-
-/** A name of our own, or nodemailer would rather send the token as the password of PLAIN. */
-const TOKEN_METHOD = "POSTHORN-XOAUTH2";
-
 /** One connection. It is used by one mail at a time. */
 export class SmtpSession {
   readonly #connection: SMTPConnection;
@@ -68,11 +64,7 @@ export class SmtpSession {
   #onFault: ((fault: SmtpFault) => void) | undefined;
   #onClose: (() => void) | undefined;
 
-  private constructor(
-    connection: SMTPConnection,
-    options: ResolvedSmtpOptions,
-    context: SmtpSessionContext,
-  ) {
+  private constructor(connection: SMTPConnection, options: ResolvedSmtpOptions, context: SmtpSessionContext) {
     this.#connection = connection;
     this.#options = options;
     this.#clock = context.clock ?? systemClock;
@@ -110,25 +102,16 @@ export class SmtpSession {
       else session.#fail({ stage: session.#openingStage(), kind });
     };
     const onAbort = (): void => giveUp("aborted");
-    const timer = clock.setTimer(
-      options.connectTimeoutMs,
-      () => giveUp("timeout"),
-    );
+    const timer = clock.setTimer(options.connectTimeoutMs, () => giveUp("timeout"));
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       const opened = await openSocket(options, (each) => {
         socket = each;
       });
       if ("fault" in opened) {
-        return {
-          fault: ended === undefined ? opened.fault : { stage: opened.fault.stage, kind: ended },
-        };
+        return { fault: ended === undefined ? opened.fault : { stage: opened.fault.stage, kind: ended } };
       }
-      session = new SmtpSession(
-        createConnection(options, opened.socket),
-        options,
-        context,
-      );
+      session = new SmtpSession(createConnection(options, opened.socket), options, context);
       const fault = await session.#handshake();
       return fault === undefined ? { session } : { fault };
     } finally {
@@ -159,11 +142,7 @@ export class SmtpSession {
    * @param text The mail, lines ended by CRLF.
    * @param signal Gives up early; after the final dot that leaves it open whether the server has the mail.
    */
-  deliver(
-    envelope: SmtpEnvelope,
-    text: string,
-    signal: AbortSignal,
-  ): Promise<SmtpDelivery> {
+  deliver(envelope: SmtpEnvelope, text: string, signal: AbortSignal): Promise<SmtpDelivery> {
     if (signal.aborted) {
       return Promise.resolve({ fault: { stage: "queue", kind: "aborted" } });
     }
@@ -188,10 +167,7 @@ export class SmtpSession {
       };
       const onAbort = (): void => this.#fail({ stage: this.#stage, kind: "aborted" });
       const onTimeout = (): void => this.#fail({ stage: this.#stage, kind: "timeout" });
-      let timer = this.#clock.setTimer(
-        this.#options.commandTimeoutMs,
-        onTimeout,
-      );
+      let timer = this.#clock.setTimer(this.#options.commandTimeoutMs, onTimeout);
       signal.addEventListener("abort", onAbort, { once: true });
       this.#onFault = (fault) => finish({ fault });
       const source = new MailSource(bytes, (stage) => {
@@ -207,12 +183,7 @@ export class SmtpSession {
         (error, info) => {
           if (error) return this.#refuse(error, finish);
           const { serverMessageId, response } = info;
-          finish({
-            accepted: {
-              response,
-              ...(serverMessageId === undefined ? {} : { serverMessageId }),
-            },
-          });
+          finish({ accepted: { response, ...(serverMessageId === undefined ? {} : { serverMessageId }) } });
         },
       );
     });
@@ -226,10 +197,7 @@ export class SmtpSession {
   reset(): Promise<boolean> {
     if (!this.#isUsable) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(
-        this.#options.commandTimeoutMs,
-        () => this.close(),
-      );
+      const timer = this.#clock.setTimer(this.#options.commandTimeoutMs, () => this.close());
       this.#onFault = () => {
         timer.cancel();
         resolve(false);
@@ -248,10 +216,7 @@ export class SmtpSession {
     if (!this.#isUsable) return Promise.resolve();
     this.#isUsable = false;
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(
-        Math.min(this.#options.connectTimeoutMs, 5_000),
-        () => this.close(),
-      );
+      const timer = this.#clock.setTimer(Math.min(this.#options.connectTimeoutMs, 5_000), () => this.close());
       this.#connection.once("end", () => {
         timer.cancel();
         resolve();
@@ -293,18 +258,11 @@ export class SmtpSession {
     const { password, accessToken } = this.#options;
     const done = (error: unknown): void => finish(error ? this.#faultOf(error) : undefined);
     if (accessToken === undefined) {
-      this.#connection.login({
-        credentials: { user: username, pass: password },
-      }, done);
+      this.#connection.login({ credentials: { user: username, pass: password } }, done);
       return;
     }
     accessToken().then(
-      (token) =>
-        this.#connection.login({
-          user: username,
-          pass: token,
-          method: TOKEN_METHOD,
-        }, done),
+      (token) => this.#connection.login({ user: username, pass: token, method: TOKEN_METHOD }, done),
       () => finish({ stage: "auth", kind: "no-token" }),
     );
   }
@@ -338,11 +296,11 @@ export class SmtpSession {
   #faultOf(error: unknown): SmtpFault {
     const isOpening = this.#stage === "greeting" || this.#stage === "auth";
     const stage = isOpening ? this.#openingStage() : this.#stage;
-    const { response, command, code } = read(error);
+    const { response, command, code } = readConnectionError(error);
     const reply = response === undefined ? {} : parseServerReply(response);
     const isAnswer = code !== "EPROTOCOL" || isOpening;
     if (isAnswer && response !== undefined && reply.code !== undefined) {
-      const place = stageOf(command, stage);
+      const place = stageOfCommand(command, stage);
       // What is said about a login may repeat the login.
       const shown = place === "auth" ? {} : { detail: this.#clean(response) };
       return { stage: place, kind: "reply", ...reply, ...shown };
@@ -359,115 +317,12 @@ export class SmtpSession {
     }
     if (stage === "tls" || code === "ETLS") return faultOf(error, true);
     const system = errorCode(error);
-    return {
-      stage,
-      kind: "cut",
-      ...(system === undefined || system === "ECONNECTION" ? {} : { detail: system }),
-    };
+    return { stage, kind: "cut", ...(system === undefined || system === "ECONNECTION" ? {} : { detail: system }) };
   }
 
   /** nodemailer keeps what EHLO listed to itself; if it should hide it better one day, nothing is offered. */
   #offers(extension: string): boolean {
-    const known: unknown = Reflect.get(
-      this.#connection,
-      "_supportedExtensions",
-    );
+    const known: unknown = Reflect.get(this.#connection, "_supportedExtensions");
     return Array.isArray(known) && known.includes(extension);
-  }
-}
-
-function createConnection(
-  options: ResolvedSmtpOptions,
-  socket: net.Socket,
-): SMTPConnection {
-  const {
-    host,
-    port,
-    security,
-    clientName,
-    connectTimeoutMs,
-    commandTimeoutMs,
-    dataTimeoutMs,
-    accessToken,
-  } = options;
-  const isImplicit = security === "implicit";
-  const longestMs = Math.max(commandTimeoutMs, dataTimeoutMs, connectTimeoutMs) + BACKSTOP_MS;
-  return new SMTPConnection({
-    host,
-    port,
-    connection: socket,
-    secure: isImplicit,
-    secured: isImplicit,
-    requireTLS: security === "starttls",
-    ignoreTLS: security === "none",
-    tls: tlsOptionsOf(options),
-    logger: false,
-    connectionTimeout: connectTimeoutMs + BACKSTOP_MS,
-    greetingTimeout: connectTimeoutMs + BACKSTOP_MS,
-    socketTimeout: longestMs,
-    socketCloseTimeout: 0,
-    ...(clientName === undefined ? {} : { name: clientName }),
-    ...(accessToken === undefined ? {} : { customAuth: { [TOKEN_METHOD]: sendToken } }),
-  });
-}
-
-/** XOAUTH2, as Google and Microsoft describe it. On refusal the server explains in a 334, which is answered by nothing. */
-async function sendToken(
-  { auth, sendCommand, resolve, reject }: SMTPConnection.CustomAuthenticationContext,
-): Promise<
-  void
-> {
-  const { user, pass } = auth.credentials;
-  const token = Buffer.from(
-    `user=${user}\x01auth=Bearer ${pass}\x01\x01`,
-    "utf8",
-  ).toString("base64");
-  let answer = await sendCommand(`AUTH XOAUTH2 ${token}`);
-  if (answer.status === 334) answer = await sendCommand("");
-  if (answer.status >= 200 && answer.status < 300) resolve();
-  else reject("Cannot log in");
-}
-
-interface ConnectionError {
-  readonly code?: string;
-  readonly command?: string;
-  readonly response?: string;
-}
-
-function read(error: unknown): ConnectionError {
-  if (typeof error !== "object" || error === null) return {};
-  const text = (key: string): string | undefined => {
-    const value: unknown = Reflect.get(error, key);
-    return typeof value === "string" ? value : undefined;
-  };
-  const [code, command, response] = [
-    text("code"),
-    text("command"),
-    text("response"),
-  ];
-  return {
-    ...(code === undefined ? {} : { code }),
-    ...(command === undefined ? {} : { command }),
-    ...(response === undefined ? {} : { response }),
-  };
-}
-
-function stageOf(command: string | undefined, stage: SmtpStage): SmtpStage {
-  if (command === undefined) return stage;
-  if (command.startsWith("AUTH")) return "auth";
-  switch (command) {
-    case "EHLO":
-    case "HELO":
-      return "ehlo";
-    case "STARTTLS":
-      return "starttls";
-    case "MAIL FROM":
-      return "mail";
-    case "RCPT TO":
-      return "rcpt";
-    case "DATA":
-      return stage === "body" || stage === "dot" ? "dot" : "data";
-    default:
-      return stage;
   }
 }

@@ -19,9 +19,7 @@ import { SmtpCommunicator, type SmtpOptions } from "../../../adapters/smtp/mod.t
 export const MADE_AT = 1_700_000_000_000;
 
 /** A message, complete. */
-export function messageOf(
-  init: Partial<OutgoingMessageInit> = {},
-): OutgoingMessage {
+export function messageOf(init: Partial<OutgoingMessageInit> = {}): OutgoingMessage {
   let count = 0;
   return createOutgoingMessage({ message: "Disk usage at 95 %", ...init }, {
     newId: () => `message-${++count}`,
@@ -31,12 +29,7 @@ export function messageOf(
 
 /** What a sender worker tells a communicator. */
 export function contextOf(context: Partial<SendContext> = {}): SendContext {
-  return {
-    deliveryId: "delivery-1",
-    attempt: 1,
-    signal: new AbortController().signal,
-    ...context,
-  };
+  return { deliveryId: "delivery-1", attempt: 1, signal: new AbortController().signal, ...context };
 }
 
 /** A mail catcher and a backend that talks to it. */
@@ -46,10 +39,7 @@ export interface Fixture {
   /** What the backend logged. */
   readonly log: string[];
   /** Sends one message. */
-  send(
-    init?: Partial<OutgoingMessageInit>,
-    context?: Partial<SendContext>,
-  ): Promise<Receipt>;
+  send(init?: Partial<OutgoingMessageInit>, context?: Partial<SendContext>): Promise<Receipt>;
 }
 
 /** What {@link withMail} sets up. */
@@ -60,10 +50,7 @@ export interface FixtureOptions {
 }
 
 /** Starts both, runs the body, stops both. */
-export async function withMail(
-  options: FixtureOptions,
-  body: (fixture: Fixture) => Promise<void>,
-): Promise<void> {
+export async function withMail(options: FixtureOptions, body: (fixture: Fixture) => Promise<void>): Promise<void> {
   const server = await SmtpStandIn.start(options.server);
   const log: string[] = [];
   const mail = new SmtpCommunicator("mail", {
@@ -73,18 +60,10 @@ export async function withMail(
     fromAddress: "noreply@example.com",
     defaultRecipients: ["ops@example.com"],
     ...options.mail,
-  }, {
-    logger: loggerTo(log),
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
-  });
+  }, { logger: loggerTo(log), ...(options.clock === undefined ? {} : { clock: options.clock }) });
   await mail.start();
   try {
-    await body({
-      server,
-      mail,
-      log,
-      send: (init, context) => mail.send(messageOf(init), contextOf(context)),
-    });
+    await body({ server, mail, log, send: (init, context) => mail.send(messageOf(init), contextOf(context)) });
   } finally {
     await server.stop();
     await mail.stop();
@@ -96,10 +75,5 @@ export function loggerTo(log: string[]): Logger {
   const write = (level: string) => (message: string, fields: object = {}): void => {
     log.push(`${level} ${message} ${JSON.stringify(fields)}`);
   };
-  return {
-    debug: write("debug"),
-    info: write("info"),
-    warn: write("warn"),
-    error: write("error"),
-  };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }

@@ -7,11 +7,7 @@ type Verdict =
   | readonly [retryable: boolean, reason: RejectionReason, backendDown?: "down"]
   | "unknown";
 type Row = readonly [stage: SmtpStage, reply: string, verdict: Verdict];
-type FaultRow = readonly [
-  stage: SmtpStage,
-  kind: SmtpFaultKind,
-  verdict: Verdict,
-];
+type FaultRow = readonly [stage: SmtpStage, kind: SmtpFaultKind, verdict: Verdict];
 
 const REPLIES: readonly Row[] = [
   // Before a session
@@ -47,10 +43,10 @@ const REPLIES: readonly Row[] = [
   ["mail", "451 4.7.1", [true, "policy"]],
   ["mail", "450 4.7.28", [true, "rate-limited"]],
   ["mail", "454", [true, "unavailable"]],
-  ["mail", "550 5.1.8", [false, "not-configured", "down"]],
-  ["mail", "553 5.1.7", [false, "not-configured", "down"]],
-  ["mail", "553", [false, "not-configured", "down"]],
-  ["mail", "501", [false, "not-configured", "down"]],
+  ["mail", "550 5.1.8", [true, "not-configured", "down"]],
+  ["mail", "553 5.1.7", [true, "not-configured", "down"]],
+  ["mail", "553", [true, "not-configured", "down"]],
+  ["mail", "501", [true, "not-configured", "down"]],
   ["mail", "550", [false, "policy"]],
   ["mail", "550 5.7.1", [false, "policy"]],
   ["mail", "552 5.3.4", [false, "invalid-message"]],
@@ -197,26 +193,13 @@ describe("classifySmtpFault()", () => {
     for (let code = 400; code < 600; code++) {
       for (const stage of ["rcpt", "data", "dot"] as const) {
         for (
-          const detail of [
-            "user unknown",
-            "try again later",
-            "connection timed out",
-          ]
+          const detail of ["user unknown", "try again later", "connection timed out"]
         ) {
-          const receipt = classifySmtpFault({
-            stage,
-            kind: "reply",
-            code,
-            detail,
-          });
+          const receipt = classifySmtpFault({ stage, kind: "reply", code, detail });
           assert.ok(receipt.outcome === "rejected");
           const exceptions = stage === "rcpt" && code === 552 ||
             [530, 534, 535, 538].includes(code);
-          assert.equal(
-            receipt.retryable,
-            code < 500 || exceptions,
-            `${stage} ${code}`,
-          );
+          assert.equal(receipt.retryable, code < 500 || exceptions, `${stage} ${code}`);
         }
       }
     }
