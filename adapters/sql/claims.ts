@@ -11,7 +11,7 @@ import { numberOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from
 import { type Moment, toWall } from "./store-time.ts";
 import { leaseExpired, type Turns } from "./turns.ts";
 
-const COLUMNS = "attempts, worker, token, failures, body";
+const COLUMNS = "id, sender, written_at, attempts, worker, token, failures, body";
 const PLAIN = "FROM posthorn_message WHERE channel = ?1 AND wake_at IS NOT NULL";
 const OPEN = `FROM posthorn_turn WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NULL`;
 const ADDRESSED = `FROM posthorn_turn WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NOT NULL`;

@@ -1,9 +1,10 @@
 /**
- * Between messages and rows. The envelope is one JSON text; what is looked for or decided by is a column besides.
+ * Between messages and rows. The envelope is one JSON text, short of what the row has in columns anyway and of what most
+ * messages have alike: every byte of a row is written several times on its way through a queue.
  *
  * @module
  */
-import type { AttemptFailure, JsonValue, MessageEnvelope, StoredMessage } from "../../core/mod.ts";
+import type { AttemptFailure, JsonObject, JsonValue, MessageEnvelope, StoredMessage } from "../../core/mod.ts";
 import { SEQ } from "./schema.ts";
 import { numberOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from "./sql-driver.ts";
 
@@ -11,17 +12,38 @@ import { numberOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from
 const MAX_FAILURES = 50;
 
 /** The columns {@link MessageDecoder} reads. */
-export const MESSAGE_COLUMNS: string = `${SEQ}, channel, attempts, body`;
+export const MESSAGE_COLUMNS: string = `${SEQ}, channel, id, sender, written_at, attempts, body`;
+
+/** What of an envelope is in its text. Absent are the empty namespace, empty metadata, and the version while it is 1. */
+type Body =
+  & Omit<MessageEnvelope, "v" | "id" | "senderId" | "timestamp" | "namespace" | "metadata">
+  & Partial<Pick<MessageEnvelope, "namespace" | "metadata">>;
+
+const NO_METADATA: JsonObject = Object.freeze({});
 
 /** The text of an envelope. */
 export function encodeMessage(message: MessageEnvelope): string {
-  return JSON.stringify(message);
+  const { content, metadata, namespace, recipientId, correlationId, replyTo, orderingKey } = message;
+  const { notBefore, expiresAt, externalId, traceparent } = message;
+  return JSON.stringify({
+    content,
+    metadata: isEmpty(metadata) ? undefined : metadata,
+    namespace: namespace === "" ? undefined : namespace,
+    recipientId,
+    correlationId,
+    replyTo,
+    orderingKey,
+    notBefore,
+    expiresAt,
+    externalId,
+    traceparent,
+  });
 }
 
 /** The text with another content. */
 export function replaceContent(body: string, content: JsonValue): string {
-  const envelope: MessageEnvelope = JSON.parse(body);
-  return JSON.stringify({ ...envelope, content });
+  const parsed: Body = JSON.parse(body);
+  return JSON.stringify({ ...parsed, content });
 }
 
 /** Reads messages out of rows, and large bodies out of where they are. */
@@ -35,10 +57,18 @@ export class MessageDecoder {
 
   /** The message in a row of {@link MESSAGE_COLUMNS}. */
   decode(row: SqlRow): StoredMessage {
-    const message: Writable<StoredMessage> = JSON.parse(this.bodyOf(row));
-    message.seq = numberOf(row["seq"]);
-    message.attempts = numberOf(row["attempts"]);
-    return message;
+    const body: Body = JSON.parse(this.bodyOf(row));
+    return {
+      v: 1,
+      namespace: "",
+      metadata: NO_METADATA,
+      ...body,
+      id: textOf(row["id"]),
+      timestamp: numberOf(row["written_at"]),
+      senderId: textOf(row["sender"]),
+      seq: numberOf(row["seq"]),
+      attempts: numberOf(row["attempts"]),
+    };
   }
 
   /** The text of the envelope in a row with `channel`, `seq` and `body`. */
@@ -60,4 +90,7 @@ export function addFailure(row: SqlRow, failure: AttemptFailure): string {
   return JSON.stringify([...decodeFailures(row), failure].slice(-MAX_FAILURES));
 }
 
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+function isEmpty(object: JsonObject): boolean {
+  for (const _ in object) return false;
+  return true;
+}

@@ -13,7 +13,7 @@ import type {
 } from "../../core/mod.ts";
 import type { ChannelRow, ChannelRows } from "./channel-rows.ts";
 import { MESSAGE_COLUMNS, type MessageDecoder } from "./message-codec.ts";
-import { KEY, MAX_SEQ, PLACE, SEQ } from "./schema.ts";
+import { hasPart, KEY, MAX_SEQ, PLACE, SENDER_INDEX, SEQ } from "./schema.ts";
 import { numberOf, type SqlDriver, type SqlRow, type SqlStatement } from "./sql-driver.ts";
 import type { Moment } from "./store-time.ts";
 
@@ -42,6 +42,7 @@ const FIELDS = [
 export class Reads {
   readonly #driver: SqlDriver;
   readonly #decoder: MessageDecoder;
+  #hasSenderIndex = false;
   readonly #channels: ChannelRows;
   readonly #page: SqlStatement;
   readonly #pageFor: SqlStatement;
@@ -140,6 +141,19 @@ export class Reads {
     const channel = this.#channels.peek(name);
     const row = channel === undefined ? undefined : this.#get.get(channel.id, id);
     return row === undefined ? undefined : this.#decoder.decode(row);
+  }
+
+  /** Whether a query needs the index of senders, and it may not be there yet. */
+  needsSenderIndex(request: QueryRequest): boolean {
+    if (this.#hasSenderIndex || request.senderId === undefined) return false;
+    if (FIELDS.find(([name]) => request[name] !== undefined)?.[0] !== "senderId") return false;
+    this.#hasSenderIndex = hasPart(this.#driver, "posthorn_message_sender");
+    return !this.#hasSenderIndex;
+  }
+
+  /** Within a transaction: makes it. */
+  indexSenders(): void {
+    this.#driver.exec(SENDER_INDEX);
   }
 
   /** Messages by what they have. */

@@ -7,7 +7,8 @@
  *   for it: pages of the log, the latest messages, retention and search by time walk or bisect the keys themselves.
  * - In the work queue, `wake_at` says from when on it can be claimed: its due time, or the end of its lease. A lease
  *   that ends needs nobody to notice.
- * - Fields a message does not have are in no index.
+ * - Fields a message does not have are in no index; and the index of senders, which every message has, is made by the
+ *   first query that wants it: see {@link SENDER_INDEX}.
  *
  * Messages with a lane or a recipient have their turn in a table of its own, `posthorn_turn`, in the place of
  * `wake_at`: see {@link PLACE}. Those without pay nothing for it: every index on the main table costs each of its
@@ -56,6 +57,9 @@ export const PLACE = {
 /** Texts of more UTF-16 units go to a table of their own, so that claims do not write them anew. */
 export const LARGE_BODY = 2_000;
 
+/** Made when a query first asks by sender. It would cost every message, and few programs ever ask. */
+export const SENDER_INDEX = "CREATE INDEX IF NOT EXISTS posthorn_message_sender ON posthorn_message (channel, sender)";
+
 /** What brings a database from the version that is its index to the next. Never change one; add. */
 const MIGRATIONS: readonly string[] = [
   `
@@ -94,7 +98,6 @@ CREATE TABLE posthorn_message (
 CREATE UNIQUE INDEX posthorn_message_id ON posthorn_message (channel, id);
 CREATE INDEX posthorn_message_open ON posthorn_message (channel, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX posthorn_message_log ON posthorn_message (channel, recipient) WHERE log = 1;
-CREATE INDEX posthorn_message_sender ON posthorn_message (channel, sender);
 CREATE INDEX posthorn_message_recipient ON posthorn_message (channel, recipient) WHERE recipient IS NOT NULL;
 CREATE INDEX posthorn_message_correlation ON posthorn_message (channel, correlation) WHERE correlation IS NOT NULL;
 CREATE INDEX posthorn_message_external ON posthorn_message (channel, external) WHERE external IS NOT NULL;
@@ -165,9 +168,13 @@ export function migrate(driver: SqlDriver): void {
   });
 }
 
+/** Whether the database has a table or index. */
+export function hasPart(driver: SqlDriver, name: string): boolean {
+  return driver.prepare("SELECT 1 AS found FROM sqlite_master WHERE name = ?1").get(name) !== undefined;
+}
+
 function versionOf(driver: SqlDriver): number {
-  const table = driver.prepare("SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'posthorn_meta'");
-  if (table.get() === undefined) return 0;
+  if (!hasPart(driver, "posthorn_meta")) return 0;
   const row = driver.prepare("SELECT value FROM posthorn_meta WHERE name = 'schema'").get();
   return row === undefined ? 0 : numberOf(row["value"]);
 }

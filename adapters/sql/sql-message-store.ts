@@ -173,7 +173,11 @@ export class SqlMessageStore implements MessageStore {
     assertStorable(request.channel, "channel");
     if (request.correlationId !== undefined) assertStorable(request.correlationId, "correlationId");
     if (request.externalId !== undefined) assertStorable(request.externalId, "externalId");
-    return await this.#scheduler.read("query", () => this.#engine.reads.query(request));
+    const { reads } = this.#engine;
+    if (await this.#scheduler.read("query", () => reads.needsSenderIndex(request))) {
+      await this.#scheduler.write("query", () => reads.indexSenders());
+    }
+    return await this.#scheduler.read("query", () => reads.query(request));
   }
 
   /** {@inheritDoc MessageStore.prune} It removes a bounded number in one transaction, and lets others in between. */

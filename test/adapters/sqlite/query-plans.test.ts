@@ -34,6 +34,7 @@ function open(): Scene {
   const driver = new NotingDriver(database, "NORMAL", 1_000);
   const engine = new SqlEngine(driver, new ManualClock());
   engine.transaction(() => engine.append("q", [envelope("a")], "both", 0));
+  engine.transaction(() => engine.reads.indexSenders());
   return { database, driver, engine };
 }
 
