@@ -158,6 +158,14 @@ export class Ledger {
     return messages[0]?.content;
   }
 
+  /** A delivery whose answer was lost has no provider's id yet: the receipt may name the delivery itself. */
+  async #findByDeliveryId(backendName: string, deliveryId: string | undefined): Promise<DeliveryEvent | undefined> {
+    if (deliveryId === undefined) return undefined;
+    const { messages } = await this.channel.query({ senderId: deliveryId, order: "desc", limit: 1 });
+    const event = messages[0]?.content;
+    return event?.backendName === backendName ? event : undefined;
+  }
+
   /**
    * The operations that record what a provider says of messages it had accepted. A word that goes no further than what is
    * known is left out; one on a message nobody knows is returned by itself.
@@ -174,7 +182,8 @@ export class Ledger {
     const events: DeliveryEvent[] = [];
     const unmatched: ProviderReceipt[] = [];
     for (const receipt of receipts) {
-      const known = await this.findByProviderId(backendName, receipt.providerMessageId);
+      const known = await this.findByProviderId(backendName, receipt.providerMessageId) ??
+        await this.#findByDeliveryId(backendName, receipt.deliveryId);
       if (known === undefined) {
         unmatched.push(receipt);
         continue;
