@@ -175,8 +175,13 @@ export function checkHighWaterMark(highWaterMark: number | undefined): void {
   if (highWaterMark !== undefined) assertInteger(highWaterMark, "highWaterMark", 1, 10_000);
 }
 
-/** A converter that forgets its `return` must not look like one that drops the message on purpose. */
+/**
+ * Checks what a converter made. One that forgets its `return` must not look like one that drops the message on purpose.
+ */
 export function checkConverted<T>(message: ChannelMessage<T> | null): ChannelMessage<T> | null {
-  if (message !== null) assertOptions(message, "what convertFn returned");
+  if (message === null) return null;
+  assertOptions(message, "what convertFn returned");
+  assertId(message.id, "what convertFn returned.id");
+  assertId(message.senderId, "what convertFn returned.senderId");
   return message;
 }

@@ -5,7 +5,10 @@ import path from "node:path";
 import { afterAll } from "bun:test";
 import { SqliteStore } from "../../../adapters/sqlite/mod.ts";
 import type { OpenStore } from "../../core/channels/channel-bench.ts";
+import { discoverySuite } from "../../core/channels/discovery.suite.ts";
+import { periodicSuite } from "../../core/channels/periodic.suite.ts";
 import { sharedReadsSuite } from "../../core/channels/shared-reads.suite.ts";
+import { streamSuite } from "../../core/channels/stream.suite.ts";
 import { workQueueSuite } from "../../core/channels/work-queue.suite.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "posthorn-channels-"));
@@ -19,3 +22,6 @@ const open: OpenStore = (clock) =>
 
 sharedReadsSuite("SqliteStore", open);
 workQueueSuite("SqliteStore", open);
+streamSuite("SqliteStore", open);
+periodicSuite("SqliteStore", open);
+discoverySuite("SqliteStore", open);
