@@ -5,45 +5,29 @@
  */
 import { type Clock, systemClock } from "../../core/mod.ts";
 import { FaultQueue, type TelegramFault } from "./telegram-stand-in-faults.ts";
-import { parseTelegramHtml, type StandInEntity, UnreadableHtml } from "./telegram-stand-in-html.ts";
-import { readParameters, type StandInFile, type StandInParameters } from "./telegram-stand-in-request.ts";
 import {
-  type StandInDelivery,
-  type StandInUpdate,
-  type StandInWebhook,
+  bad,
+  chatOf,
+  describeMessage,
+  done,
+  fileOf,
+  MEDIA_FIELDS,
+  numberOf,
+  readText,
+  refusal,
+  type TelegramStandInAnswer,
+  type TelegramStandInMessage,
+} from "./telegram-stand-in-messages.ts";
+import { readParameters, type TelegramStandInParameters } from "./telegram-stand-in-request.ts";
+import {
+  type TelegramStandInDelivery,
+  type TelegramStandInUpdate,
+  type TelegramStandInWebhook,
   UpdateQueue,
 } from "./telegram-stand-in-updates.ts";
 
-/** A message the stand-in took: its own record, whatever the sender believes. */
-export interface StandInMessage {
-  /** The id it got, growing within its chat. */
-  readonly messageId: number;
-  /** The chat. */
-  readonly chatId: string;
-  /** The thread. */
-  readonly threadId: number | undefined;
-  /** The method it came by. */
-  readonly method: string;
-  /** What is read of its text or caption. */
-  readonly text: string;
-  /** How that is shown. */
-  readonly entities: readonly StandInEntity[];
-  /** The message it answers. */
-  readonly replyTo: number | undefined;
-  /** Its buttons and the like. */
-  readonly replyMarkup: unknown;
-  /** The file: its content, or the address or id that was given. */
-  readonly file: StandInFile | string | undefined;
-  /** Every parameter, as it came. */
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** When, in milliseconds since 1970. */
-  readonly at: number;
-  /** When its text was changed last. */
-  readonly editedAt?: number;
-}
-
 /** A call, whatever came of it. */
-export interface StandInCall {
+export interface TelegramStandInCall {
   /** The method. */
   readonly method: string;
   /** The chat it was for. */
@@ -71,7 +55,7 @@ export interface TelegramStandInApiOptions {
 }
 
 /** What somebody says to the bot. */
-export interface StandInSaying {
+export interface TelegramStandInSaying {
   /** In which chat. */
   readonly chatId: number;
   /** The text. */
@@ -84,21 +68,6 @@ export interface StandInSaying {
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: Readonly<Record<string, unknown>>;
-}
-
-const MAX_TEXT_LENGTH = 4096;
-const MAX_CAPTION_LENGTH = 1024;
-const MEDIA_FIELDS: Readonly<Record<string, string>> = {
-  sendPhoto: "photo",
-  sendDocument: "document",
-  sendAudio: "audio",
-  sendVideo: "video",
-  sendVoice: "voice",
-  sendAnimation: "animation",
-};
 const ADA = { id: 4711, is_bot: false, first_name: "Ada", username: "ada", language_code: "en" };
 
 /**
@@ -116,8 +85,8 @@ export class TelegramStandInApi {
   readonly #clock: Clock;
   readonly #faults = new FaultQueue();
   readonly #updates: UpdateQueue;
-  readonly #messages: StandInMessage[] = [];
-  readonly #calls: StandInCall[] = [];
+  readonly #messages: TelegramStandInMessage[] = [];
+  readonly #calls: TelegramStandInCall[] = [];
   readonly #files = new Map<string, { readonly path: string; readonly bytes: Uint8Array }>();
   readonly #migrated = new Map<string, number>();
   readonly #lastIds = new Map<string, number>();
@@ -143,27 +112,27 @@ export class TelegramStandInApi {
   }
 
   /** The messages it took, oldest first: what really arrived. */
-  get messages(): readonly StandInMessage[] {
+  get messages(): readonly TelegramStandInMessage[] {
     return this.#messages;
   }
 
   /** The calls it got, oldest first. */
-  get calls(): readonly StandInCall[] {
+  get calls(): readonly TelegramStandInCall[] {
     return this.#calls;
   }
 
   /** Updates nobody has confirmed. */
-  get pendingUpdates(): readonly StandInUpdate[] {
+  get pendingUpdates(): readonly TelegramStandInUpdate[] {
     return this.#updates.pending;
   }
 
   /** Requests it made to the webhook. */
-  get deliveries(): readonly StandInDelivery[] {
+  get deliveries(): readonly TelegramStandInDelivery[] {
     return this.#updates.deliveries;
   }
 
   /** The webhook that is set. */
-  get webhook(): StandInWebhook | undefined {
+  get webhook(): TelegramStandInWebhook | undefined {
     return this.#updates.webhook;
   }
 
@@ -193,7 +162,7 @@ export class TelegramStandInApi {
   }
 
   /** Lets somebody say something to the bot. Gives the update's id. */
-  say({ chatId, text, from = ADA, threadId, more = {} }: StandInSaying): number {
+  say({ chatId, text, from = ADA, threadId, more = {} }: TelegramStandInSaying): number {
     return this.#updates.push({
       message: {
         message_id: this.#newMessageId(String(chatId)),
@@ -208,20 +177,20 @@ export class TelegramStandInApi {
   }
 
   /** Lets somebody press a button of a message the bot sent. */
-  press(message: StandInMessage, data: string, from: Readonly<Record<string, unknown>> = ADA): number {
+  press(message: TelegramStandInMessage, data: string, from: Readonly<Record<string, unknown>> = ADA): number {
     return this.#updates.push({
       callback_query: {
         id: `${this.#updates.nextId}${message.messageId}`,
         from,
         chat_instance: "1",
         data,
-        message: this.#describe(message),
+        message: describeMessage(message, this.bot),
       },
     });
   }
 
   /** Lets somebody react to a message the bot sent. */
-  react(message: StandInMessage, emoji: string, from: Readonly<Record<string, unknown>> = ADA): number {
+  react(message: TelegramStandInMessage, emoji: string, from: Readonly<Record<string, unknown>> = ADA): number {
     return this.#updates.push({
       message_reaction: {
         chat: chatOf(Number(message.chatId)),
@@ -307,9 +276,9 @@ export class TelegramStandInApi {
   async #strike(
     fault: TelegramFault | undefined,
     method: string,
-    parameters: StandInParameters,
+    parameters: TelegramStandInParameters,
     signal: AbortSignal,
-  ): Promise<Answer | Response | "cut" | undefined> {
+  ): Promise<TelegramStandInAnswer | Response | "cut" | undefined> {
     switch (fault?.kind) {
       case "rate-limit": {
         const { retryAfter } = fault;
@@ -336,7 +305,11 @@ export class TelegramStandInApi {
     }
   }
 
-  #answer(method: string, parameters: StandInParameters, signal: AbortSignal): Answer | Promise<Answer> {
+  #answer(
+    method: string,
+    parameters: TelegramStandInParameters,
+    signal: AbortSignal,
+  ): TelegramStandInAnswer | Promise<TelegramStandInAnswer> {
     const { values } = parameters;
     switch (method) {
       case "getMe":
@@ -368,7 +341,7 @@ export class TelegramStandInApi {
     }
   }
 
-  #send(method: string, { values, files }: StandInParameters): Answer {
+  #send(method: string, { values, files }: TelegramStandInParameters): TelegramStandInAnswer {
     const chatId = chatIdOf(values);
     if (chatId === undefined) return bad("chat_id is empty");
     const movedTo = this.#migrated.get(chatId);
@@ -377,7 +350,7 @@ export class TelegramStandInApi {
     }
     if (this.#chats !== undefined && !this.#chats.has(chatId)) return bad("chat not found");
     const field = MEDIA_FIELDS[method];
-    const read = this.#readText(values, field === undefined ? "text" : "caption");
+    const read = readText(values, field === undefined ? "text" : "caption");
     if ("status" in read) return read;
     const file = field === undefined ? undefined : fileOf(values[field], files);
     if (field !== undefined && file === undefined) return bad(`there is no ${field} in the request`);
@@ -387,7 +360,7 @@ export class TelegramStandInApi {
       : undefined;
     const threadId = numberOf(values["message_thread_id"]);
     if (threadId === 1) return bad("message thread not found");
-    const message: StandInMessage = {
+    const message: TelegramStandInMessage = {
       messageId: this.#newMessageId(chatId),
       chatId,
       threadId,
@@ -400,49 +373,27 @@ export class TelegramStandInApi {
       at: this.#clock.now(),
     };
     push(this.#messages, message, this.#remembered);
-    return done(this.#describe(message));
+    return done(describeMessage(message, this.bot));
   }
 
-  #edit(values: Readonly<Record<string, unknown>>): Answer {
+  #edit(values: Readonly<Record<string, unknown>>): TelegramStandInAnswer {
     const chatId = chatIdOf(values);
     const id = numberOf(values["message_id"]);
     const place = this.#messages.findIndex((each) => each.chatId === chatId && each.messageId === id);
     const before = this.#messages[place];
     if (before === undefined) return bad("message to edit not found");
-    const read = this.#readText(values, "text");
+    const read = readText(values, "text");
     if ("status" in read) return read;
     const replyMarkup = values["reply_markup"];
     if (read.text === before.text && JSON.stringify(replyMarkup) === JSON.stringify(before.replyMarkup)) {
       return bad("message is not modified");
     }
-    const after: StandInMessage = { ...before, ...read, replyMarkup, editedAt: this.#clock.now() };
+    const after: TelegramStandInMessage = { ...before, ...read, replyMarkup, editedAt: this.#clock.now() };
     this.#messages[place] = after;
-    return done(this.#describe(after));
+    return done(describeMessage(after, this.bot));
   }
 
-  /** What is read of a text, or why Telegram refuses it. */
-  #readText(
-    values: Readonly<Record<string, unknown>>,
-    name: "text" | "caption",
-  ): Answer | { readonly text: string; readonly entities: readonly StandInEntity[] } {
-    const given = values[name];
-    const source = given === undefined ? "" : String(given);
-    if (!source.isWellFormed()) return bad("strings must be encoded in UTF-8");
-    let parsed: { readonly text: string; readonly entities: readonly StandInEntity[] } = { text: source, entities: [] };
-    try {
-      if (values["parse_mode"] === "HTML") parsed = parseTelegramHtml(source);
-    } catch (error) {
-      if (error instanceof UnreadableHtml) return bad(error.message);
-      throw error;
-    }
-    if (name === "text" && parsed.text.trim() === "") return bad("message text is empty");
-    if (parsed.text.length > (name === "text" ? MAX_TEXT_LENGTH : MAX_CAPTION_LENGTH)) {
-      return bad(name === "text" ? "message is too long" : "message caption is too long");
-    }
-    return parsed;
-  }
-
-  async #getUpdates(values: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<Answer> {
+  async #getUpdates(values: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<TelegramStandInAnswer> {
     if (this.webhook !== undefined) {
       const words = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first";
       return { status: 409, body: refusal(409, words) };
@@ -459,7 +410,7 @@ export class TelegramStandInApi {
     return { status: 409, body: refusal(409, words) };
   }
 
-  #pollFault(): Answer | undefined {
+  #pollFault(): TelegramStandInAnswer | undefined {
     const fault = this.#faults.take("pollRefusal", undefined);
     if (fault?.kind === "error") {
       return { status: fault.code, body: refusal(fault.code, fault.description ?? "made to fail", fault.parameters) };
@@ -467,14 +418,14 @@ export class TelegramStandInApi {
     return undefined;
   }
 
-  #setWebhook(values: Readonly<Record<string, unknown>>): Answer {
+  #setWebhook(values: Readonly<Record<string, unknown>>): TelegramStandInAnswer {
     const url = String(values["url"] ?? "");
     const secret: unknown = values["secret_token"];
     if (secret !== undefined && !/^[A-Za-z0-9_-]{1,256}$/.test(String(secret))) {
       return bad("secret token contains unallowed characters");
     }
     const allowed: unknown = values["allowed_updates"];
-    const webhook: StandInWebhook | undefined = url === "" ? undefined : {
+    const webhook: TelegramStandInWebhook | undefined = url === "" ? undefined : {
       url,
       secretToken: secret === undefined ? undefined : String(secret),
       allowedUpdates: Array.isArray(allowed) ? allowed.map(String) : [],
@@ -483,24 +434,11 @@ export class TelegramStandInApi {
     return done(true);
   }
 
-  #getFile(values: Readonly<Record<string, unknown>>): Answer {
+  #getFile(values: Readonly<Record<string, unknown>>): TelegramStandInAnswer {
     const id = String(values["file_id"]);
     const file = this.#files.get(id);
     if (file === undefined) return bad("invalid file_id");
     return done({ file_id: id, file_unique_id: `u${id}`, file_size: file.bytes.length, file_path: file.path });
-  }
-
-  #describe(message: StandInMessage): Readonly<Record<string, unknown>> {
-    const name = message.method === "sendMessage" ? "text" : "caption";
-    return {
-      message_id: message.messageId,
-      from: this.bot,
-      chat: chatOf(Number(message.chatId)),
-      date: Math.floor(message.at / 1_000),
-      ...(message.threadId === undefined ? {} : { message_thread_id: message.threadId, is_topic_message: true }),
-      ...(message.text === "" ? {} : { [name]: message.text }),
-      ...(message.replyMarkup === undefined ? {} : { reply_markup: message.replyMarkup }),
-    };
   }
 
   #newMessageId(chatId: string): number {
@@ -509,7 +447,7 @@ export class TelegramStandInApi {
     return id;
   }
 
-  #note(call: StandInCall): void {
+  #note(call: TelegramStandInCall): void {
     push(this.#calls, call, this.#remembered);
   }
 }
@@ -520,42 +458,11 @@ function push<Item>(list: Item[], item: Item, most: number): void {
   if (list.length >= most * 2) list.splice(0, list.length - most);
 }
 
-function chatOf(id: number): Readonly<Record<string, unknown>> {
-  if (id > 0) return { id, type: "private", first_name: "Ada" };
-  return { id, type: id < -1_000_000_000_000 ? "supergroup" : "group", title: "Group" };
-}
-
 function chatIdOf(values: Readonly<Record<string, unknown>>): string | undefined {
   const id = values["chat_id"];
   return typeof id === "string" || typeof id === "number" ? String(id) : undefined;
 }
 
-function numberOf(value: unknown): number | undefined {
-  const number = typeof value === "string" && value !== "" ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) ? number : undefined;
-}
-
-function fileOf(value: unknown, files: ReadonlyMap<string, StandInFile>): StandInFile | string | undefined {
-  if (typeof value !== "string" || value === "") return undefined;
-  return value.startsWith("attach://") ? files.get(value.slice("attach://".length)) : value;
-}
-
-function done(result: unknown): Answer {
-  return { status: 200, body: { ok: true, result } };
-}
-
-function bad(description: string, parameters?: Readonly<Record<string, unknown>>): Answer {
-  return { status: 400, body: refusal(400, `Bad Request: ${description}`, parameters) };
-}
-
-function refusal(
-  code: number,
-  description: string,
-  parameters?: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  return { ok: false, error_code: code, description, ...(parameters === undefined ? {} : { parameters }) };
-}
-
-function json({ status, body }: Answer): Response {
+function json({ status, body }: TelegramStandInAnswer): Response {
   return Response.json(body, { status });
 }

@@ -5,7 +5,7 @@
  */
 
 /** A stretch of a text that is shown otherwise. */
-export interface StandInEntity {
+export interface TelegramStandInEntity {
   /** How: `bold`, `text_link`, … */
   readonly type: string;
   /** Where it begins, in UTF-16 units. */
@@ -21,7 +21,7 @@ export interface ParsedText {
   /** What is read. */
   readonly text: string;
   /** How it is shown. */
-  readonly entities: readonly StandInEntity[];
+  readonly entities: readonly TelegramStandInEntity[];
 }
 
 /** Telegram cannot read the HTML; its words. */
@@ -69,7 +69,7 @@ interface OpenTag {
  * @throws {UnreadableHtml} If Telegram would refuse it.
  */
 export function parseTelegramHtml(html: string): ParsedText {
-  const entities: StandInEntity[] = [];
+  const entities: TelegramStandInEntity[] = [];
   const open: OpenTag[] = [];
   let text = "";
   let at = 0;

@@ -5,7 +5,7 @@
  */
 
 /** A file that came with a call. */
-export interface StandInFile {
+export interface TelegramStandInFile {
   /** The name it was given. */
   readonly filename: string;
   /** Its content. */
@@ -13,11 +13,11 @@ export interface StandInFile {
 }
 
 /** The parameters of a call. */
-export interface StandInParameters {
+export interface TelegramStandInParameters {
   /** By name; JSON where the parameter is JSON. */
   readonly values: Readonly<Record<string, unknown>>;
   /** Files by the name they are attached under. */
-  readonly files: ReadonlyMap<string, StandInFile>;
+  readonly files: ReadonlyMap<string, TelegramStandInFile>;
 }
 
 /**
@@ -26,13 +26,13 @@ export interface StandInParameters {
  * @param request The request.
  * @returns The parameters, or `undefined` when the body cannot be read.
  */
-export async function readParameters(request: Request): Promise<StandInParameters | undefined> {
+export async function readParameters(request: Request): Promise<TelegramStandInParameters | undefined> {
   const type = request.headers.get("content-type") ?? "";
   const values: Record<string, unknown> = Object.fromEntries(new URL(request.url).searchParams);
   const boundary = /^multipart\/form-data;.*boundary="?([^";]+)/i.exec(type)?.[1];
   if (boundary !== undefined) {
     const parts = readMultipart(new Uint8Array(await request.arrayBuffer()), boundary);
-    const files = new Map<string, StandInFile>();
+    const files = new Map<string, TelegramStandInFile>();
     for (const { name, filename, bytes } of parts) {
       if (filename === undefined) values[name] = fromForm(new TextDecoder().decode(bytes));
       else files.set(name, { filename, bytes });

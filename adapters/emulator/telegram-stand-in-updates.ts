@@ -7,10 +7,10 @@ import type { Clock } from "../../core/mod.ts";
 import type { FaultQueue } from "./telegram-stand-in-faults.ts";
 
 /** An update: its id, and one member that says what it is. */
-export type StandInUpdate = Readonly<Record<string, unknown>> & { readonly update_id: number };
+export type TelegramStandInUpdate = Readonly<Record<string, unknown>> & { readonly update_id: number };
 
 /** A webhook that was set. */
-export interface StandInWebhook {
+export interface TelegramStandInWebhook {
   /** Where updates are sent. */
   readonly url: string;
   /** What is sent in the secret header. */
@@ -20,7 +20,7 @@ export interface StandInWebhook {
 }
 
 /** One request to the webhook. */
-export interface StandInDelivery {
+export interface TelegramStandInDelivery {
   /** The update. */
   readonly updateId: number;
   /** The status of the answer; 0 when there was none. */
@@ -44,21 +44,21 @@ const ON_REQUEST: readonly string[] = ["chat_member", "message_reaction", "messa
 const MAX_DELIVERIES = 10_000;
 
 /** Why a poll ended. */
-export type PollResult = { readonly updates: readonly StandInUpdate[] } | { readonly conflict: true };
+export type PollResult = { readonly updates: readonly TelegramStandInUpdate[] } | { readonly conflict: true };
 
 /** Keeps updates until they are confirmed by an offset or taken by the webhook. */
 export class UpdateQueue {
   readonly #options: UpdateQueueOptions;
-  readonly #deliveries: StandInDelivery[] = [];
+  readonly #deliveries: TelegramStandInDelivery[] = [];
   readonly #sending = new Set<Promise<void>>();
   readonly #chains = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
-  #pending: StandInUpdate[] = [];
+  #pending: TelegramStandInUpdate[] = [];
   #nextId = 1;
   #allowed: readonly string[] = [];
   #wake: (() => void) | undefined;
   #endPoll: (() => void) | undefined;
-  #webhook: StandInWebhook | undefined;
+  #webhook: TelegramStandInWebhook | undefined;
 
   /** @param options What it works with. */
   constructor(options: UpdateQueueOptions) {
@@ -66,17 +66,17 @@ export class UpdateQueue {
   }
 
   /** Updates nobody has confirmed. */
-  get pending(): readonly StandInUpdate[] {
+  get pending(): readonly TelegramStandInUpdate[] {
     return this.#pending;
   }
 
   /** Requests to the webhook, in order. */
-  get deliveries(): readonly StandInDelivery[] {
+  get deliveries(): readonly TelegramStandInDelivery[] {
     return this.#deliveries;
   }
 
   /** The webhook that is set. */
-  get webhook(): StandInWebhook | undefined {
+  get webhook(): TelegramStandInWebhook | undefined {
     return this.#webhook;
   }
 
@@ -91,7 +91,7 @@ export class UpdateQueue {
 
   /** Adds an update and hands it to whoever waits. Gives its id. */
   push(content: Readonly<Record<string, unknown>>): number {
-    const update: StandInUpdate = { update_id: this.#nextId, ...content };
+    const update: TelegramStandInUpdate = { update_id: this.#nextId, ...content };
     this.#nextId += 1;
     this.#pending.push(update);
     if (this.#webhook === undefined) this.#wake?.();
@@ -100,7 +100,7 @@ export class UpdateQueue {
   }
 
   /** Sets or ends the webhook. What is pending is kept unless it is to be dropped. */
-  setWebhook(webhook: StandInWebhook | undefined, dropPending: boolean): void {
+  setWebhook(webhook: TelegramStandInWebhook | undefined, dropPending: boolean): void {
     this.#webhook = webhook;
     if (dropPending) this.#pending = [];
     if (webhook === undefined) return;
@@ -148,7 +148,7 @@ export class UpdateQueue {
     await this.settled();
   }
 
-  #ready(limit: number): readonly StandInUpdate[] {
+  #ready(limit: number): readonly TelegramStandInUpdate[] {
     return this.#pending.filter((update) => isAllowed(update, this.#allowed)).slice(0, limit);
   }
 
@@ -172,7 +172,7 @@ export class UpdateQueue {
   }
 
   /** Updates of one chat go one after another, those of different chats side by side. */
-  #enqueue(update: StandInUpdate): void {
+  #enqueue(update: TelegramStandInUpdate): void {
     const key = chatKeyOf(update);
     const chain = (this.#chains.get(key) ?? Promise.resolve()).then(() => this.#deliver(update));
     this.#chains.set(key, chain);
@@ -180,7 +180,7 @@ export class UpdateQueue {
     void chain.finally(() => this.#sending.delete(chain));
   }
 
-  async #deliver(update: StandInUpdate): Promise<void> {
+  async #deliver(update: TelegramStandInUpdate): Promise<void> {
     const { clock, faults, retryDelayMs } = this.#options;
     while (!this.#stopped.signal.aborted && this.#pending.includes(update)) {
       const webhook = this.#webhook;
@@ -196,7 +196,7 @@ export class UpdateQueue {
     }
   }
 
-  async #request({ url, secretToken }: StandInWebhook, update: StandInUpdate): Promise<boolean> {
+  async #request({ url, secretToken }: TelegramStandInWebhook, update: TelegramStandInUpdate): Promise<boolean> {
     let status = 0;
     try {
       const response = await this.#options.fetch(url, {
@@ -220,12 +220,12 @@ export class UpdateQueue {
   }
 }
 
-function isAllowed(update: StandInUpdate, allowed: readonly string[]): boolean {
+function isAllowed(update: TelegramStandInUpdate, allowed: readonly string[]): boolean {
   const kind = Object.keys(update).find((key) => key !== "update_id") ?? "";
   return allowed.length === 0 ? !ON_REQUEST.includes(kind) : allowed.includes(kind);
 }
 
-function chatKeyOf(update: StandInUpdate): string {
+function chatKeyOf(update: TelegramStandInUpdate): string {
   for (const value of Object.values(update)) {
     if (typeof value !== "object" || value === null) continue;
     const message: unknown = "message" in value ? value.message : value;

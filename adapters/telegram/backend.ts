@@ -5,7 +5,7 @@
  */
 import type { BackendType } from "../../core/mod.ts";
 import { TelegramCommunicator } from "./communicator.ts";
-import { readTelegramConfig } from "./options.ts";
+import { readTelegramConfig } from "./config.ts";
 
 /**
  * Telegram as a kind of backend: `type: telegram` in a configuration.

@@ -8,7 +8,6 @@ import {
   Communicator,
   type CommunicatorCapabilities,
   type Destination,
-  errorFields,
   type IncomingAttachment,
   type IncomingMessage,
   type Logger,
@@ -16,7 +15,6 @@ import {
   type OpenAttachmentOptions,
   type OutgoingMessage,
   type PacingDefaults,
-  type PacingRule,
   PosthornError,
   type Receipt,
   type RetryPolicy,
@@ -25,18 +23,21 @@ import {
   systemClock,
   type WebhookReceiver,
 } from "../../core/mod.ts";
-import { formatAddress, isGroup, parseAddress } from "./address.ts";
+import { formatAddress, parseAddress } from "./address.ts";
 import { ChatDirectory } from "./chats.ts";
 import { TelegramClient } from "./client.ts";
 import { type EditedMessage, editMessage } from "./edit.ts";
 import { asObject, textAt } from "./json.ts";
+import { type UpdateCounts, UpdateIntake } from "./intake.ts";
 import { openFile } from "./media.ts";
+import { MigrationBook } from "./migrations.ts";
 import { type ResolvedTelegramOptions, resolveTelegramOptions, type TelegramOptions } from "./options.ts";
 import { classifyFailure } from "./outcome.ts";
+import { TELEGRAM_PACING } from "./pacing.ts";
 import { MAX_TEXT_LENGTH } from "./plan.ts";
 import { type PollerState, TelegramPoller } from "./poller.ts";
 import { TelegramSender } from "./sender.ts";
-import { type MappedUpdate, mapUpdate } from "./updates.ts";
+import type { MappedUpdate } from "./updates.ts";
 import { TelegramWebhook } from "./webhook.ts";
 
 /** What a {@link TelegramCommunicator} may use of its surroundings. */
@@ -50,28 +51,10 @@ export interface TelegramSurroundings {
 }
 
 /** What a {@link TelegramCommunicator} has seen. */
-export interface TelegramStats {
-  /** Updates that became messages. */
-  readonly received: number;
-  /** Updates from where nobody may be heard. */
-  readonly unauthorised: number;
-  /** Updates that were none. */
-  readonly malformed: number;
+export interface TelegramStats extends UpdateCounts {
   /** How polling goes. */
   readonly polling: PollerState;
 }
-
-/**
- * Telegram's limits as token buckets: 30 messages a second in all, 1 a second to a person, 20 a minute to a group. The
- * rate and the burst of each add up to the limit, so that no window of that length sees more.
- * Source: core.telegram.org/bots/faq#broadcasting-to-users.
- */
-const ALL_MESSAGES: PacingRule = { count: 25, perMs: 1_000, burst: 5 };
-const TO_A_PERSON: PacingRule = { count: 1, perMs: 1_000, burst: 3 };
-const TO_A_GROUP: PacingRule = { count: 17, perMs: 60_000, burst: 3 };
-
-/** How many chats that may not be heard are named in the log, each once. */
-const MAX_NAMED_CHATS = 100;
 
 /**
  * Telegram: sends to the chats of its labels, and takes in what is said in those that are authorised.
@@ -107,25 +90,21 @@ export class TelegramCommunicator extends Communicator {
   /** {@inheritDoc Communicator.webhook} */
   declare readonly webhook?: WebhookReceiver;
   /** {@inheritDoc Communicator.pacing} */
-  override readonly pacing: PacingDefaults = { backend: ALL_MESSAGES, destination: pacingOf };
+  override readonly pacing: PacingDefaults = TELEGRAM_PACING;
   /** {@inheritDoc Communicator.retryPolicy} */
   override readonly retryPolicy: RetryPolicy = { maxAttempts: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
   /** {@inheritDoc Communicator.addressKind} */
   override readonly addressKind: string = "telegram";
 
   readonly #options: ResolvedTelegramOptions;
-  readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #store: MessageStore | undefined;
   readonly #chats: ChatDirectory;
+  readonly #migrations: MigrationBook;
+  readonly #intake: UpdateIntake;
   readonly #client: TelegramClient;
   readonly #sender: TelegramSender;
   readonly #poller: TelegramPoller | undefined;
   readonly #underWay = new Set<Promise<unknown>>();
-  readonly #namedChats = new Set<string>();
-  #received = 0;
-  #unauthorised = 0;
-  #malformed = 0;
 
   /**
    * Checks the options. Nothing is sent or asked before {@link TelegramCommunicator.start}.
@@ -141,10 +120,17 @@ export class TelegramCommunicator extends Communicator {
     const resolved = resolveTelegramOptions(options);
     const { listenToCommands, webhookSecret, parseMode, timeoutMs } = resolved;
     this.#options = resolved;
-    this.#clock = clock;
     this.#logger = logger;
-    this.#store = store;
     this.#chats = new ChatDirectory(resolved.chats);
+    this.#migrations = new MigrationBook({ name, chats: this.#chats, logger, store });
+    this.#intake = new UpdateIntake({
+      name,
+      chats: this.#chats,
+      clock,
+      logger,
+      open: (fileId, opening) => this.openAttachment({ providerId: fileId }, opening),
+      onMigration: (from, to) => void this.#track(this.#migrations.learn(from, to)),
+    });
     this.#client = new TelegramClient(resolved);
     this.#sender = new TelegramSender({
       client: this.#client,
@@ -153,7 +139,7 @@ export class TelegramCommunicator extends Communicator {
       parseMode,
       timeoutMs,
       partIntervalMs: resolved.partIntervalMs,
-      rememberMigration: (from, to) => this.#rememberMigration(from, to),
+      rememberMigration: (from, to) => this.#migrations.remember(from, to),
     });
     this.capabilities = {
       receives: listenToCommands,
@@ -162,7 +148,7 @@ export class TelegramCommunicator extends Communicator {
       attachments: true,
       edits: true,
     };
-    const map = (update: unknown): MappedUpdate => this.#map(update);
+    const map = (update: unknown): MappedUpdate => this.#intake.map(update);
     if (listenToCommands && webhookSecret !== undefined) this.webhook = new TelegramWebhook(webhookSecret, map);
     if (listenToCommands && webhookSecret === undefined) {
       this.#poller = new TelegramPoller({
@@ -180,12 +166,7 @@ export class TelegramCommunicator extends Communicator {
 
   /** What it has seen since it was made. */
   get stats(): TelegramStats {
-    return {
-      received: this.#received,
-      unauthorised: this.#unauthorised,
-      malformed: this.#malformed,
-      polling: this.#poller?.state ?? "stopped",
-    };
+    return { ...this.#intake.counts, polling: this.#poller?.state ?? "stopped" };
   }
 
   /**
@@ -199,7 +180,7 @@ export class TelegramCommunicator extends Communicator {
     if (!listenToCommands && webhookSecret !== undefined) {
       this.#logger.warn("webhook_secret has no effect: listen_to_commands is not true", { backend: this.name });
     }
-    await this.#readMigrations();
+    await this.#migrations.read();
     if (webhookUrl !== undefined && this.webhook !== undefined) await this.setWebhook(webhookUrl);
     this.#poller?.start();
     await super.start();
@@ -327,64 +308,6 @@ export class TelegramCommunicator extends Communicator {
     });
   }
 
-  #map(update: unknown): MappedUpdate {
-    const mapped = mapUpdate(update, {
-      backendName: this.name,
-      chats: this.#chats,
-      now: () => this.#clock.now(),
-      open: (fileId, options) => this.openAttachment({ providerId: fileId }, options),
-      onMigration: (from, to) => this.#noteMigration(from, to),
-    });
-    if (mapped.kind === "message") {
-      this.#received += 1;
-    } else if (mapped.kind === "malformed") {
-      this.#malformed += 1;
-      this.#logger.warn("an update is not understood", { backend: this.name });
-    } else {
-      this.#unauthorised += 1;
-      this.#reportUnauthorised(mapped.updateKind, mapped.reason, mapped.chatId);
-    }
-    return mapped;
-  }
-
-  /** The first of each chat aloud: most often it is a chat somebody forgot to configure. */
-  #reportUnauthorised(updateKind: string, reason: string, chatId: string | undefined): void {
-    const fields = { backend: this.name, kind: updateKind, reason };
-    this.#logger.debug("an update was not taken in: not authorised", { ...fields, chat: chatId });
-    const key = `${chatId}/${reason}`;
-    if (this.#namedChats.has(key) || this.#namedChats.size >= MAX_NAMED_CHATS) return;
-    this.#namedChats.add(key);
-    this.#logger.info("updates of a chat are not taken in: not authorised", fields);
-  }
-
-  /** Only of chats we know: others' groups are none of our business. */
-  #noteMigration(from: string, to: string): void {
-    if (!this.#chats.chatIds.has(from) || this.#chats.currentId(from) === to) return;
-    void this.#track(this.#rememberMigration(from, to));
-  }
-
-  async #rememberMigration(from: string, to: string): Promise<void> {
-    this.#chats.migrate(from, to);
-    this.#logger.warn("a group got a new id: put it into the configuration", { backend: this.name });
-    try {
-      await this.#store?.commit([{ type: "set-state", key: `${this.#migratedPrefix}${from}`, value: to }]);
-    } catch (error) {
-      // This process knows it; another learns it from Telegram as this one did.
-      this.#logger.warn("could not keep the new id of a group", { backend: this.name, ...errorFields(error) });
-    }
-  }
-
-  async #readMigrations(): Promise<void> {
-    const entries = await this.#store?.listState(this.#migratedPrefix, { limit: 1_000 }) ?? [];
-    for (const { key, value } of entries) {
-      if (typeof value === "string") this.#chats.migrate(key.slice(this.#migratedPrefix.length), value);
-    }
-  }
-
-  get #migratedPrefix(): string {
-    return `backend/${this.name}/migrated/`;
-  }
-
   async #answerCallback(id: string): Promise<void> {
     const { timeoutMs } = this.#options;
     const answer = await this.#client.call("answerCallbackQuery", { callback_query_id: id }, { timeoutMs });
@@ -404,8 +327,4 @@ export class TelegramCommunicator extends Communicator {
 
 function laneOf(recipient: string): string {
   return parseAddress(recipient)?.chatId ?? recipient;
-}
-
-function pacingOf(recipient: string | undefined): PacingRule {
-  return recipient !== undefined && isGroup(recipient) ? TO_A_GROUP : TO_A_PERSON;
 }

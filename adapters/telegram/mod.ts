@@ -4,12 +4,17 @@
  * @module
  */
 export { telegram } from "./backend.ts";
-export { TelegramCommunicator, type TelegramStats, type TelegramSurroundings } from "./communicator.ts";
+export { type TelegramButton, telegramButtons } from "./buttons.ts";
+export {
+  TelegramCommunicator,
+  type TelegramStats,
+  type TelegramSurroundings,
+} from "./communicator.ts";
 export type { EditedMessage } from "./edit.ts";
+export type { UpdateCounts } from "./intake.ts";
+export { TELEGRAM_CHAT_KEYS, TELEGRAM_OPTION_KEYS } from "./config.ts";
 export {
   DEFAULT_ALLOWED_UPDATES,
-  TELEGRAM_CHAT_KEYS,
-  TELEGRAM_OPTION_KEYS,
   type TelegramBotLike,
   type TelegramChat,
   type TelegramOptions,

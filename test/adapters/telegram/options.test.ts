@@ -9,7 +9,7 @@ import {
   silentLogger,
 } from "../../../core/mod.ts";
 import { telegram, TELEGRAM_OPTION_KEYS, TelegramCommunicator } from "../../../adapters/telegram/mod.ts";
-import { readTelegramConfig } from "../../../adapters/telegram/options.ts";
+import { readTelegramConfig } from "../../../adapters/telegram/config.ts";
 import { type LogLine, recordingLogger } from "./support.ts";
 
 const TOKEN = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import { Bot, type Transformer } from "grammy/web";
-import { ManualClock, MemoryStore } from "../../../core/mod.ts";
-import { TelegramCommunicator } from "../../../adapters/telegram/mod.ts";
+import { ManualClock, MemoryStore, ValidationError } from "../../../core/mod.ts";
+import { telegramButtons, TelegramCommunicator } from "../../../adapters/telegram/mod.ts";
 import { assertOutcome, CHAT, contextOf, messageOf, pairOf } from "./support.ts";
 
 const CHATS = {
@@ -439,5 +439,27 @@ describe("TelegramCommunicator with a bot", () => {
     assert.equal(await backend.checkToken(), "stand_in_bot");
     const wrong = await pairOf({ token: "1:wrong" });
     await assert.rejects(wrong.backend.checkToken(), { code: "backend", retryable: false });
+  });
+});
+
+describe("telegramButtons()", () => {
+  it("makes buttons that send() takes", async () => {
+    const { telegram, send } = await pairOf();
+    const buttons = telegramButtons([[{ title: "Yes", id: "y" }], [{ title: "Docs", url: "https://example.org/" }]]);
+    assertOutcome(await send({ message: "Sure?", metadata: { telegram: buttons } }), "accepted");
+    assert.deepEqual(telegram.messages[0]?.replyMarkup, {
+      inline_keyboard: [[{ text: "Yes", callback_data: "y" }], [{ text: "Docs", url: "https://example.org/" }]],
+    });
+  });
+
+  it("refuses what Telegram would", () => {
+    assert.throws(() => telegramButtons([]), ValidationError);
+    assert.throws(() => telegramButtons([[{ title: "", id: "x" }]]), ValidationError);
+    assert.throws(() => telegramButtons([[{ title: "x", id: "é".repeat(33) }]]), ValidationError);
+    assert.throws(() => telegramButtons([[{ title: "x", url: "javascript:alert(1)" }]]), ValidationError);
+    assert.throws(
+      () => telegramButtons([Array.from({ length: 101 }, () => ({ title: "x", id: "x" }))]),
+      ValidationError,
+    );
   });
 });
