@@ -20,6 +20,7 @@ export * from "./dispatcher/incoming-publisher.ts";
 export * from "./dispatcher/label-routes.ts";
 export {
   FunctionalEventSubscriber,
+  IncomingSubscriber,
   type OverflowPolicy,
   QueueEventSubscriber,
   type QueueEventSubscriberOptions,

@@ -34,6 +34,8 @@ export class FallbackCommunicator extends Communicator {
   readonly #options: FallbackOptions;
 
   /**
+   * Groups backends.
+   *
    * @param name Its name.
    * @param options The backends, and what counts as arrived.
    */

@@ -101,6 +101,8 @@ export class DeliveryOrchestrator {
   readonly #known = new Map<string, Promise<DeliveryOutcome>>();
 
   /**
+   * Makes an orchestrator of channels.
+   *
    * @param options Channels and policy.
    * @throws {RoutingError} If two channels have one name.
    */

@@ -7,13 +7,17 @@ import { QueueFullError, ValidationError } from "../errors.ts";
 import { assertInteger, assertText } from "../support/assert.ts";
 import type { IncomingEvent, IncomingListener, IncomingPublisher } from "./incoming-publisher.ts";
 
-/** What every subscriber has. */
-abstract class Subscriber {
+/** What every subscriber has: extend it to write your own. */
+export abstract class IncomingSubscriber {
   /** A name for people. */
   readonly name: string;
   readonly #ends = new Map<IncomingPublisher, () => void>();
 
-  /** @param options A name for people. */
+  /**
+   * Makes one that listens to nobody yet.
+   *
+   * @param options A name for people.
+   */
   constructor(options: { readonly name: string }) {
     this.name = assertText(options.name, "name");
   }
@@ -48,7 +52,7 @@ abstract class Subscriber {
  * subscriber.subscribe(new IncomingPublisher());
  * ```
  */
-export class FunctionalEventSubscriber extends Subscriber {
+export class FunctionalEventSubscriber extends IncomingSubscriber {
   readonly #functions: IncomingListener[] = [];
 
   /** Adds a function. @returns The function itself. */
@@ -57,7 +61,7 @@ export class FunctionalEventSubscriber extends Subscriber {
     return listener;
   }
 
-  /** {@inheritDoc Subscriber.handle} */
+  /** {@inheritDoc IncomingSubscriber.handle} */
   protected override async handle(event: IncomingEvent): Promise<void> {
     const ends = await Promise.allSettled(this.#functions.map(async (listener) => await listener(event)));
     const failed = ends.filter((end) => end.status === "rejected").map((end): unknown => end.reason);
@@ -67,7 +71,7 @@ export class FunctionalEventSubscriber extends Subscriber {
 }
 
 /** Keeps the latest messages, for looking at them: `subscriber.events`. */
-export class TrackingEventSubscriber extends Subscriber {
+export class TrackingEventSubscriber extends IncomingSubscriber {
   readonly #maxEvents: number;
   #events: IncomingEvent[] = [];
 
@@ -91,7 +95,7 @@ export class TrackingEventSubscriber extends Subscriber {
     this.#events = [];
   }
 
-  /** {@inheritDoc Subscriber.handle} */
+  /** {@inheritDoc IncomingSubscriber.handle} */
   protected override handle(event: IncomingEvent): void {
     this.#events.push(event);
     if (this.#events.length >= this.#maxEvents * 2) this.#events = this.#events.slice(-this.#maxEvents);
@@ -116,7 +120,7 @@ export interface QueueEventSubscriberOptions {
  * dropped as {@link OverflowPolicy} says, and counted in `dropped`. The messages themselves are safe in the inbox; what
  * overflows here is this listener's copy.
  */
-export class QueueEventSubscriber extends Subscriber implements AsyncIterable<IncomingEvent> {
+export class QueueEventSubscriber extends IncomingSubscriber implements AsyncIterable<IncomingEvent> {
   readonly #maxSize: number;
   readonly #overflow: OverflowPolicy;
   readonly #queue: IncomingEvent[] = [];
@@ -175,7 +179,7 @@ export class QueueEventSubscriber extends Subscriber implements AsyncIterable<In
     for (;;) yield await this.get();
   }
 
-  /** {@inheritDoc Subscriber.handle} */
+  /** {@inheritDoc IncomingSubscriber.handle} */
   protected override handle(event: IncomingEvent): void {
     const taker = this.#waiting.shift();
     if (taker !== undefined) return taker(event);

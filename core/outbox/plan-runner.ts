@@ -103,7 +103,11 @@ export class PlanRunner {
   readonly #moves = new Map<string, PlanMove>();
   #timers: QueueConsumer | undefined;
 
-  /** @param options Outbox and surroundings. */
+  /**
+   * Makes one that follows nothing yet.
+   *
+   * @param options Outbox and surroundings.
+   */
   constructor(options: PlanRunnerOptions) {
     this.#options = options;
     this.#key = `${options.namespace ?? "default"}:plans`;
