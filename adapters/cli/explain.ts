@@ -15,14 +15,16 @@ import { readConfig } from "./read-config.ts";
 /** The command. */
 export const explain: Command = {
   summary: "Say which backends would get a message, and why the others would not",
-  usage: "--label LABEL [OPTIONS]",
-  details: `Nothing is sent, and nothing is opened.
+  usage: '--label LABEL [OPTIONS] ["TEXT"]',
+  details: `A text may be given as to send; whom a message reaches does not depend on it.
+Nothing is sent, and nothing is opened.
 The exit code is 0 if somebody would get it, 1 if nobody would, 2 if the configuration cannot be used.`,
   options: { ...CONFIG_OPTIONS, ...MESSAGE_OPTIONS },
   async run(given, io): Promise<ExitCode> {
-    if (given.positionals.length > 0) throw new UsageError("explain takes no text: it asks for the label alone");
+    const [text = "?", ...more] = given.positionals;
+    if (more.length > 0) throw new UsageError("more than one text: put it in quotes");
     const { application } = previewApplication(await readConfig(given, io));
-    return printExplanation(application, messageOf(given, "?"), given, io);
+    return printExplanation(application, messageOf(given, text), given, io);
   },
 };
 

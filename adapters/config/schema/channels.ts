@@ -14,6 +14,11 @@ const COMMON: KeyRules = {
   name: { field: text({ maxLength: 200 }), description: "A name for people; the id by default" },
   description: { field: text({ allowEmpty: true }), description: "What it is for" },
   namespace: { field: text({ maxLength: 128 }), description: "Keeps tenants apart on one store", default: "default" },
+  visibility: { field: word(["public", "private"]), description: "Who may find it", default: "public" },
+  capabilities: { field: list(text({ maxLength: 200 })), description: "What it can do, for discovery", default: [] },
+};
+
+const KEPT: KeyRules = {
   retention: {
     field: mapping({
       max_age: { field: seconds(0, 100 * YEAR), description: "How old a message may get" },
@@ -25,8 +30,6 @@ const COMMON: KeyRules = {
     description: "How long messages are kept; work that is not acknowledged always is",
   },
   maintenance_interval: { field: seconds(0.01, YEAR), description: "How often retention and upkeep run", default: 60 },
-  visibility: { field: word(["public", "private"]), description: "Who may find it", default: "public" },
-  capabilities: { field: list(text({ maxLength: 200 })), description: "What it can do, for discovery", default: [] },
 };
 
 const CLAIM_TIMEOUT: KeyRule = {
@@ -64,16 +67,16 @@ export interface ChannelSchema {
   readonly description: string;
 }
 
-function schemaOf(description: string, keys: KeyRules = {}): ChannelSchema {
+function schemaOf(description: string, keys: KeyRules): ChannelSchema {
   return { field: mapping<ChannelConfig>({ ...COMMON, ...keys }), description };
 }
 
 /** The kinds of channel, by the word in `type:`. */
 export const CHANNEL_SCHEMAS: Readonly<Record<string, ChannelSchema>> = {
-  passthrough: schemaOf("Messages as they are written", CLAIMS),
-  broadcast: schemaOf("Everybody reads everything"),
-  work_queue: schemaOf("Each message is worked on by one worker", QUEUE),
-  mailbox: schemaOf("Each recipient reads their own", CLAIMS),
+  passthrough: schemaOf("Messages as they are written", { ...KEPT, ...CLAIMS }),
+  broadcast: schemaOf("Everybody reads everything", KEPT),
+  work_queue: schemaOf("Each message is worked on by one worker", { ...KEPT, ...QUEUE }),
+  mailbox: schemaOf("Each recipient reads their own", { ...KEPT, ...CLAIMS }),
   discovery: schemaOf("Who is there, and what they can do", {
     registration_ttl: {
       field: seconds(0.001, YEAR),

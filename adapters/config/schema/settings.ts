@@ -78,6 +78,7 @@ export const INBOX_FIELD: Field<InboxConfig> = mapping<InboxConfig>({
   max_deliveries: {
     field: integer(1, 1_000_000),
     description: "How often a message is tried before it is a dead letter",
+    default: 8,
   },
   claim_timeout: {
     field: seconds(0.001, YEAR),

@@ -48,7 +48,7 @@ describe("runCli", () => {
       [["send", "-l", "a", "-l", "b", "x"], "posthorn send: -l is given twice"],
       [["check", "--json=yes"], "posthorn check: --json takes no value"],
       [["check", "a.yaml"], "posthorn check: check takes no text; name the file with --config FILE"],
-      [["explain", "text"], "posthorn explain: explain takes no text: it asks for the label alone"],
+      [["explain", "two", "texts"], "posthorn explain: more than one text: put it in quotes"],
       [["send", "two", "texts"], "posthorn send: more than one text: put it in quotes"],
       [["send"], 'posthorn send: there is no text: posthorn send --label LABEL "TEXT"'],
       [["send", "-s", "warn", "x"], "posthorn send: --severity must be one of debug, info, warning, error, critical"],
@@ -149,7 +149,7 @@ communications:
   });
 
   it("explain says who would get a message and why not the others", async () => {
-    const page = await run(["explain", "--label", "page"], { files });
+    const page = await run(["explain", "--label", "page", "Disk usage at 95%"], { files });
     assert.equal(page.code, 0);
     assert.deepEqual(page.out.split("\n"), [
       "label page, severity info: would go to",
