@@ -98,6 +98,8 @@ export class SmtpCommunicator extends Communicator {
   #pool: SmtpPool | undefined;
 
   /**
+   * Makes one, which has to be started before it sends.
+   *
    * @param name The backend's name.
    * @param options Where to send, and as whom.
    * @param surroundings Time and a log.

@@ -11,16 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import type { OutgoingMessageInit, Receipt } from "../../../core/mod.ts";
-import type { SmtpOptions } from "../../../adapters/smtp/mod.ts";
-
-/** What the Worker is asked to do. */
-export interface WorkerTask {
-  readonly options: SmtpOptions;
-  readonly messages: readonly Partial<OutgoingMessageInit>[];
-  /** All at once, or one after another. */
-  readonly isParallel?: boolean;
-}
+import type { Receipt } from "../../../core/mod.ts";
+import type { WorkerTask } from "./worker-task.ts";
 
 /** A Worker that sends mail. */
 export interface MailWorker {
@@ -29,27 +21,7 @@ export interface MailWorker {
   stop(): Promise<void>;
 }
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-
-const SOURCE = `
-import { createOutgoingMessage } from "./core/mod.ts";
-import { SmtpCommunicator } from "./adapters/smtp/mod.ts";
-export default {
-  async fetch(request) {
-    const { options, messages, isParallel } = await request.json();
-    const mail = new SmtpCommunicator("mail", options);
-    await mail.start();
-    const attempt = (init, index) => mail.send(
-      createOutgoingMessage({ message: "Hello from a Worker", ...init }, { newId: () => "m" + index, now: () => 0 }),
-      { deliveryId: "worker-" + index, attempt: 1, signal: new AbortController().signal },
-    );
-    const receipts = [];
-    if (isParallel) receipts.push(...await Promise.all(messages.map(attempt)));
-    else for (const [index, init] of messages.entries()) receipts.push(await attempt(init, index));
-    await mail.stop();
-    return Response.json(receipts);
-  },
-};`;
+const WORKER = fileURLToPath(new URL("./mail-worker.ts", import.meta.url));
 
 function configurationOf(): string {
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -75,7 +47,7 @@ const config :Workerd.Config = (
 export async function startMailWorker(authority: string): Promise<MailWorker> {
   const place = mkdtempSync(join(tmpdir(), "posthorn-mail-worker-"));
   await build({
-    stdin: { contents: SOURCE, resolveDir: ROOT, loader: "ts" },
+    entryPoints: [WORKER],
     outfile: join(place, "worker.js"),
     bundle: true,
     format: "esm",
