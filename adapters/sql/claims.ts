@@ -11,7 +11,7 @@ import { numberOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from
 import { type Moment, toWall } from "./store-time.ts";
 import { leaseExpired, type Turns } from "./turns.ts";
 
-const COLUMNS = "id, sender, written_at, attempts, worker, token, failures, body";
+const COLUMNS = "id, sender, written_at, attempts, worker, failures, body";
 const PLAIN = "FROM posthorn_message WHERE channel = ?1 AND wake_at IS NOT NULL";
 const OPEN = `FROM posthorn_turn WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NULL`;
 const ADDRESSED = `FROM posthorn_turn WHERE channel = ?1 AND place = ${PLACE.open} AND recipient IS NOT NULL`;
@@ -19,7 +19,7 @@ const WAKING = `FROM posthorn_turn WHERE channel = ?1 AND place IN (${PLACE.busy
 
 /** Two ranges of two indexes, both in order, merged; then the messages. */
 function turnsSql(other: string): string {
-  return `SELECT turn.seq AS seq, turn.lane AS lane, turn.wake_at AS wake_at, ?1 AS channel, ${COLUMNS} FROM (
+  return `SELECT turn.seq AS seq, turn.lane AS lane, turn.wake_at AS wake_at, ${COLUMNS} FROM (
       SELECT wake_at, seq, lane ${OPEN} AND wake_at <= ?2
       UNION ALL
       SELECT wake_at, seq, lane ${other} AND wake_at <= ?2
@@ -74,7 +74,7 @@ export class Claims {
     this.#decoder = decoder;
     this.#nextToken = nextToken;
     this.#plain = driver.prepare(
-      `SELECT ${SEQ}, wake_at, channel, ${COLUMNS} ${PLAIN} AND wake_at <= ?2 ORDER BY wake_at, key LIMIT ?3`,
+      `SELECT ${SEQ}, wake_at, ${COLUMNS} ${PLAIN} AND wake_at <= ?2 ORDER BY wake_at, key LIMIT ?3`,
     );
     this.#hasTurns = driver.prepare("SELECT EXISTS (SELECT 1 FROM posthorn_turn WHERE channel = ?1) AS found");
     this.#turnsAny = driver.prepare(turnsSql(ADDRESSED));
@@ -110,10 +110,11 @@ export class Claims {
   claim(request: ClaimRequest, moment: Moment): readonly ClaimedMessage[] {
     const { channel: name, limit } = request;
     const channel = this.#channels.idOf(name);
-    const rows = channel === undefined ? [] : this.#candidates(channel, request, moment);
+    if (channel === undefined) return [];
+    const rows = this.#candidates(channel, request, moment);
     if (rows.length === limit) this.#dry.delete(name);
     else this.#dry.add(name);
-    return rows.map((row) => this.#give(row, request, moment));
+    return rows.map((row) => this.#give(channel, row, request, moment));
   }
 
   /** Whether time has moved messages of a channel without its being written down. */
@@ -160,8 +161,7 @@ export class Claims {
     return [...plain, ...turns].sort(byTurn).slice(0, limit);
   }
 
-  #give(row: SqlRow, { workerId, leaseMs }: ClaimRequest, moment: Moment): ClaimedMessage {
-    const channel = numberOf(row["channel"]);
+  #give(channel: number, row: SqlRow, { workerId, leaseMs }: ClaimRequest, moment: Moment): ClaimedMessage {
     const seq = numberOf(row["seq"]);
     const until = moment.now + leaseMs;
     const token = this.#nextToken();
@@ -172,10 +172,10 @@ export class Claims {
       this.#claimTurn.run(channel, seq, until, token, workerId, failures ?? null);
     } else {
       // The lease of a delivery before ran out, and nobody had to notice until now.
-      if (row["token"] !== null) failures = leaseExpired(row, numberOf(row["wake_at"]), moment);
+      if (row["worker"] !== null) failures = leaseExpired(row, numberOf(row["wake_at"]), moment);
       this.#claimPlain.run(channel, seq, until, token, workerId, failures ?? null);
     }
-    const message = this.#decoder.decode(row);
+    const message = this.#decoder.decode(channel, row);
     const attempts = message.attempts + 1;
     return {
       ...message,

@@ -12,7 +12,7 @@ import { numberOf, type SqlDriver, type SqlRow, type SqlStatement, textOf } from
 const MAX_FAILURES = 50;
 
 /** The columns {@link MessageDecoder} reads. */
-export const MESSAGE_COLUMNS: string = `${SEQ}, channel, id, sender, written_at, attempts, body`;
+export const MESSAGE_COLUMNS: string = `${SEQ}, id, sender, written_at, attempts, body`;
 
 /** What of an envelope is in its text. Absent are the empty namespace, empty metadata, and the version while it is 1. */
 type Body =
@@ -56,8 +56,8 @@ export class MessageDecoder {
   }
 
   /** The message in a row of {@link MESSAGE_COLUMNS}. */
-  decode(row: SqlRow): StoredMessage {
-    const body: Body = JSON.parse(this.bodyOf(row));
+  decode(channel: number, row: SqlRow): StoredMessage {
+    const body: Body = JSON.parse(this.bodyOf(channel, row));
     return {
       v: 1,
       namespace: "",
@@ -71,11 +71,11 @@ export class MessageDecoder {
     };
   }
 
-  /** The text of the envelope in a row with `channel`, `seq` and `body`. */
-  bodyOf(row: SqlRow): string {
+  /** The text of the envelope in a row with `seq` and `body`. */
+  bodyOf(channel: number, row: SqlRow): string {
     const body = row["body"];
     if (typeof body === "string") return body;
-    return textOf(this.#largeBody.get(numberOf(row["channel"]), numberOf(row["seq"]))?.["body"]);
+    return textOf(this.#largeBody.get(channel, numberOf(row["seq"]))?.["body"]);
   }
 }
 

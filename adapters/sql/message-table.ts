@@ -236,7 +236,7 @@ export class MessageTable {
   #setContent(row: SqlRow, content: MessageEnvelope["content"]): void {
     const channel = numberOf(row["channel"]);
     const seq = numberOf(row["seq"]);
-    const text = replaceContent(this.#decoder.bodyOf(row), content);
+    const text = replaceContent(this.#decoder.bodyOf(channel, row), content);
     const isLarge = text.length > LARGE_BODY;
     this.#replaceBody.run(channel, seq, isLarge ? null : text);
     if (isLarge) this.#insertBody.run(channel, seq, text);

@@ -139,8 +139,9 @@ export class Reads {
   /** One message. */
   get(name: string, id: string): StoredMessage | undefined {
     const channel = this.#channels.peek(name);
-    const row = channel === undefined ? undefined : this.#get.get(channel.id, id);
-    return row === undefined ? undefined : this.#decoder.decode(row);
+    if (channel === undefined) return undefined;
+    const row = this.#get.get(channel.id, id);
+    return row === undefined ? undefined : this.#decoder.decode(channel.id, row);
   }
 
   /** Whether a query needs the index of senders, and it may not be there yet. */
@@ -180,7 +181,7 @@ export class Reads {
       limit + 1,
       ...values,
     );
-    const messages = rows.slice(0, limit).map((row) => this.#decoder.decode(row));
+    const messages = rows.slice(0, limit).map((row) => this.#decoder.decode(channel.id, row));
     return rows.length > limit ? { messages, next: messages.at(-1)?.seq ?? 0 } : { messages };
   }
 
@@ -210,7 +211,7 @@ export class Reads {
     const rows = recipientId === undefined
       ? this.#page.all(channel.id, from, MAX_SEQ, now, limit)
       : this.#pageFor.all(channel.id, from, MAX_SEQ, now, limit, recipientId);
-    return rows.map((row) => this.#decoder.decode(row));
+    return rows.map((row) => this.#decoder.decode(channel.id, row));
   }
 
   #readerOf(channel: ChannelRow, readerId: string): { readonly seq: number; readonly told: number } | undefined {

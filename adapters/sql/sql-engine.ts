@@ -51,6 +51,8 @@ export class SqlEngine {
   readonly #messages: MessageTable;
   readonly #state: StateTable;
   readonly #claims: Claims;
+  /** Whether commits that may have to be undone are done in savepoints. */
+  #isCareful = false;
 
   /**
    * Brings the database to the present schema.
@@ -81,10 +83,27 @@ export class SqlEngine {
   /**
    * Runs steps in one transaction.
    *
-   * @param steps The steps. What is thrown in them undoes all.
+   * A savepoint costs a copy of every page that is written in it, and hardly ever is there something to undo. So there
+   * are none at first; where a commit turns out to have to be undone, all steps are, and are run again with them.
+   *
+   * @param steps The steps, perhaps twice. What is thrown in them undoes all.
    * @returns What they give, and the names of the channels whose messages changed.
    */
   transaction<Result>(steps: () => Result): { readonly result: Result; readonly touched: Iterable<string> } {
+    try {
+      return this.#run(steps);
+    } catch (error) {
+      if (!(error instanceof Undone)) throw error;
+    }
+    this.#isCareful = true;
+    try {
+      return this.#run(steps);
+    } finally {
+      this.#isCareful = false;
+    }
+  }
+
+  #run<Result>(steps: () => Result): { readonly result: Result; readonly touched: Iterable<string> } {
     try {
       return this.#driver.transaction(() => {
         const result = steps();
@@ -105,19 +124,16 @@ export class SqlEngine {
   /** Within a transaction: does several things together or not at all, or those that can be done. */
   commit(operations: readonly StoreOperation[], isSkipping: boolean): CommitResult {
     const moment = this.moment();
-    const needsSavepoint = !isSkipping && operations.length > 1 && operations.some(canFail);
-    if (!needsSavepoint) {
+    const mayUndo = !isSkipping && operations.length > 1;
+    const apply = (): CommitResult => {
       const results = operations.map((operation) => this.#apply(operation, moment));
-      return { committed: isSkipping || !results.some(isFailure), results };
-    }
+      const hasFailed = !isSkipping && results.some(isFailure);
+      if (hasFailed && mayUndo) throw new Undone(results);
+      return { committed: !hasFailed, results };
+    };
+    if (!mayUndo || !this.#isCareful) return apply();
     try {
-      return this.#channels.savepoint(() =>
-        this.#driver.savepoint(() => {
-          const results = operations.map((operation) => this.#apply(operation, moment));
-          if (results.some(isFailure)) throw new Undone(results);
-          return { committed: true, results };
-        })
-      );
+      return this.#channels.savepoint(() => this.#driver.savepoint(apply));
     } catch (error) {
       if (error instanceof Undone) return { committed: false, results: error.results.map(undone) };
       throw error;
@@ -226,11 +242,6 @@ export class SqlEngine {
         return this.#state.delete(operation, moment);
     }
   }
-}
-
-/** Whether an operation may undo the commit it is in. */
-function canFail({ type }: StoreOperation): boolean {
-  return type !== "append" && type !== "set-cursor";
 }
 
 function isFailure({ status }: OperationResult): boolean {
