@@ -284,7 +284,13 @@ export const PAGE_SCRIPT: string = String.raw`
       failures = 0;
       say("open", "Connected");
       const hello = JSON.parse(event.data);
-      if (run !== "" && run !== hello.run) forget("The program was started anew.");
+      if (run !== "" && run !== hello.run) {
+        // Another run may have another log: what it still knows is read from the beginning.
+        run = hello.run;
+        forget("The program was started anew.");
+        connect(0);
+        return;
+      }
       run = hello.run;
       flush();
       suggest();
