@@ -222,6 +222,16 @@ export const commitCases: readonly CaseDefinition[] = [
     const message = scene.envelope({ id: "once" });
     const append: StoreOperation = { type: "append", channel: CHANNEL, mode: "queue", message, dedupeForMs: 1_000 };
     const remove: StoreOperation = { type: "remove", channel: CHANNEL, id: "once" };
+    const fail: StoreOperation = { ...remove, id: "unknown", mustExist: true };
+    check(await scene.store.commit([append, remove, append, fail]), false, [
+      "undone",
+      "undone",
+      "duplicate",
+      "missing",
+    ]);
+    check(await scene.store.commit([append]), true, ["done"]);
+    check(await scene.store.commit([remove, append, fail]), false, ["undone", "duplicate", "missing"]);
+    await scene.store.clear(CHANNEL);
     check(await scene.store.commit([append, remove, append]), true, ["done", "done", "duplicate"]);
     equal((await scene.store.stats(CHANNEL)).stored, 0, "stored");
     await scene.pass(1_000);

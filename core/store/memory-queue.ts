@@ -206,7 +206,6 @@ export class MemoryQueue {
       this.#offer(entry);
       return;
     }
-    if (lane.holder === entry) this.#unhold(lane);
     entry.ticket = ++this.#tickets;
     lane.enqueue(entry);
     this.#refresh(lane, now);

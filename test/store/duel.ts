@@ -226,7 +226,7 @@ export class Duel {
       }
       case "remove": {
         const { channel, pick, unlessClaimed, mustExist } = part;
-        return { type: "remove", channel, id: this.#someId(pick), unlessClaimed, mustExist };
+        return { type: "remove", channel, id: this.#someId(channel, pick), unlessClaimed, mustExist };
       }
       case "set-cursor":
         return { ...part, seq: this.#someSeq(part.channel, part.seq) };
@@ -235,14 +235,16 @@ export class Duel {
         const { expected, ...rest } = part;
         const version = this.#versions.get(part.key) ?? 0;
         if (expected === undefined) return rest;
-        return { ...rest, expectedVersion: expected === "present" ? version : expected === "none" ? 0 : version + 500_000_000 };
+        return {
+          ...rest,
+          expectedVersion: expected === "present" ? version : expected === "none" ? 0 : version + 500_000_000,
+        };
       }
     }
   }
 
   #deliveryOperation(part: DeliveryPart): StoreOperation {
-    // The latest ones: those are held, or just were.
-    const { channel, message } = this.#deliveries.at(-1 - part.pick % 8) ?? { channel: "a" };
+    const { channel, message } = this.#someDelivery(part.pick) ?? { channel: "a" };
     const place = { channel, seq: message?.seq ?? 1, token: message?.lease.token ?? "none" };
     if (part.type === "ack") return { type: "ack", ...place };
     if (part.type === "extend") return { type: "extend", leaseMs: part.leaseMs, ...place };
@@ -302,7 +304,7 @@ export class Duel {
 
   /** Moves a message to the other channel under its id, as a dead letter is driven again. */
   #redriveOperations(pick: number, channel: "a" | "b"): StoreOperation[] {
-    const id = this.#someId(pick);
+    const id = this.#someId(channel, pick);
     const sender = { v: 1, namespace: "", timestamp: this.clock.now(), senderId: "s0" } as const;
     const message = { ...sender, id, content: 0, metadata: {} };
     return [
@@ -366,8 +368,18 @@ export class Duel {
     );
   }
 
-  #someId(pick: number): string {
-    return this.#ids.at(-1 - pick % 20) ?? "m0";
+  /** Mostly one that is held; else one of the latest, which may have ended. */
+  #someDelivery(pick: number): { readonly channel: string; readonly message: ClaimedMessage } | undefined {
+    const held = this.model.messages.filter(({ work }) => work === "claimed");
+    const one = pick % 4 === 0 ? undefined : held[pick % held.length];
+    return this.#deliveries.at(one === undefined ? -1 - pick % 8 : one.delivery - 1);
+  }
+
+  /** Mostly one that is stored, rather an early one; else one of the latest, which may be gone. */
+  #someId(channel: string, pick: number): string {
+    const stored = this.model.messages.filter((message) => message.channel === channel);
+    const one = pick % 4 === 0 ? undefined : stored[pick % Math.min(stored.length, 10)];
+    return one?.id ?? this.#ids.at(-1 - pick % 20) ?? "m0";
   }
 
   #someSeq(channel: string, pick: number): number {

@@ -132,7 +132,7 @@ type Sparse<T> =
 const message = sparse({
   isOld: fc.oneof({ arbitrary: fc.constant(false), weight: 4 }, { arbitrary: fc.constant(true), weight: 1 }),
   pick,
-  lane: sometimes(fc.constantFrom("x", "y", "z"), 2),
+  lane: sometimes(fc.constantFrom("x", "y"), 4),
   recipientId: sometimes(recipientId),
   delayMs: sometimes(delay),
   expiresInMs: sometimes(duration),
