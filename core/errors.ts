@@ -229,7 +229,6 @@ export function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return `array of ${value.length}`;
   if (typeof value === "string") return value === "" ? "empty string" : `string of ${value.length} characters`;
-  if (typeof value === "number") return `number ${value}`;
   if (typeof value === "object") {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === null || prototype === Object.prototype) return "object";

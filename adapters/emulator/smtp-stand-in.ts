@@ -46,7 +46,7 @@ const EXTENSIONS: readonly string[] = ["PIPELINING", "8BITMIME", "SMTPUTF8", "EN
  *
  * @example
  * ```ts
- * import { SmtpStandIn } from "posthorn/emulator";
+ * import { SmtpStandIn } from "posthorn/stand-ins";
  *
  * const server = await SmtpStandIn.start();
  * server.script("rcpt", { reply: "450 4.2.0 Greylisted" }, { times: 1 });

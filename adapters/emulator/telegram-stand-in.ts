@@ -22,7 +22,7 @@ export interface TelegramStandInOptions extends TelegramStandInApiOptions {
  *
  * @example
  * ```ts
- * import { TelegramStandIn } from "posthorn/emulator";
+ * import { TelegramStandIn } from "posthorn/stand-ins";
  *
  * const telegram = await TelegramStandIn.start();
  * await fetch(`${telegram.url}/bot${telegram.api.token}/sendMessage`, {

@@ -46,23 +46,25 @@ export function senderPolicyFrom(
   return minSeverity === undefined ? { policy } : { policy, minSeverity };
 }
 
-function retryOf(value: unknown, path: string): RetryPolicy | undefined {
+/** Only what is given: the rest is the network's own. A delay of one's own takes the place of its schedule. */
+function retryOf(value: unknown, path: string): Partial<RetryPolicy> | undefined {
   if (value === undefined) return undefined;
   const record = recordOf(value, path);
-  const maxAttempts = numberOf(record["max_attempts"], `${path}.max_attempts`) ?? 3;
-  const baseDelay = numberOf(record["base_delay"], `${path}.base_delay`) ?? 1;
-  const maxDelay = numberOf(record["max_delay"], `${path}.max_delay`) ?? 60;
+  const maxAttempts = numberOf(record["max_attempts"], `${path}.max_attempts`);
+  const baseDelay = numberOf(record["base_delay"], `${path}.base_delay`);
+  const maxDelay = numberOf(record["max_delay"], `${path}.max_delay`);
   const schedule = record["schedule"];
   if (schedule !== undefined && !Array.isArray(schedule)) {
     throw wrong(`${path}.schedule`, "a list of seconds", schedule);
   }
+  const scheduleMs = schedule === undefined
+    ? baseDelay === undefined && maxDelay === undefined ? undefined : []
+    : schedule.map((item, index) => (numberOf(item, `${path}.schedule[${index}]`) ?? 0) * 1_000);
   return {
-    maxAttempts,
-    baseDelayMs: baseDelay * 1_000,
-    maxDelayMs: maxDelay * 1_000,
-    ...(schedule === undefined
-      ? {}
-      : { scheduleMs: schedule.map((item, index) => (numberOf(item, `${path}.schedule[${index}]`) ?? 0) * 1_000) }),
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+    ...(baseDelay === undefined ? {} : { baseDelayMs: baseDelay * 1_000 }),
+    ...(maxDelay === undefined ? {} : { maxDelayMs: maxDelay * 1_000 }),
+    ...(scheduleMs === undefined ? {} : { scheduleMs }),
   };
 }
 

@@ -189,14 +189,15 @@ export abstract class BaseChannel<T = JsonValue> extends ChannelCore<T> {
   }
 
   /** Commits the raw item; the loop converts it. */
-  protected override async accept(
-    senderId: string,
-    data: T | ChannelMessage<T>,
-    options: WriteOptions,
-  ): Promise<string> {
-    if (!this.hasLoop || options.direct === true) return await super.accept(senderId, data, options);
+  protected override accept(senderId: string, data: T | ChannelMessage<T>, options: WriteOptions): Promise<string> {
+    const isBuffered = this.hasLoop && options.direct !== true;
+    return isBuffered ? this.#buffer(senderId, data, options) : super.accept(senderId, data, options);
+  }
+
+  async #buffer(senderId: string, data: unknown, options: WriteOptions): Promise<string> {
     const id = options.id === undefined ? this.newId() : assertId(options.id, "id");
     const raw = rawMessage({ id, timestamp: this.clock.now(), senderId, data, options, namespace: this.namespace });
+    this.enter();
     const place = ++this.#writing;
     try {
       const { stored } = await this.store.stats(this.#rawKey);
@@ -206,6 +207,7 @@ export abstract class BaseChannel<T = JsonValue> extends ChannelCore<T> {
       throw renamed(error);
     } finally {
       this.#writing--;
+      this.leave();
     }
     this.#gate.wake();
     return id;

@@ -18,6 +18,7 @@ import {
   checkSchema,
   makeEnvelope,
   NO_METADATA,
+  NO_OPTIONS,
   renamed,
   wholeMessage,
 } from "./channel-input.ts";
@@ -58,6 +59,8 @@ export abstract class ChannelCore<T = JsonValue> extends ChannelContents<T> {
   readonly #schema: StandardSchemaV1<unknown, T> | undefined;
   readonly #subscriptions: Subscriptions<T>;
   readonly #streams = new Set<ChannelStream<T>>();
+  /** The sender whose id was checked last: mostly it is the next one too. */
+  #lastSender = "";
 
   /**
    * Makes a channel core.
@@ -99,48 +102,66 @@ export abstract class ChannelCore<T = JsonValue> extends ChannelContents<T> {
    * @throws {NotRunningError} If the channel is not running.
    * @throws {StoreError} If the store cannot do it.
    */
-  async write(senderId: string, data: T | ChannelMessage<T>, options: WriteOptions = {}): Promise<string> {
-    this.assertWritable();
-    assertId(senderId, "senderId");
-    assertOptions(options);
-    this.enter();
+  write(senderId: string, data: T | ChannelMessage<T>, options: WriteOptions = NO_OPTIONS): Promise<string> {
+    // Every layer of promises between here and the store costs as much as the store in memory does: there is one.
     try {
-      return await this.accept(senderId, data, options);
-    } finally {
-      this.leave();
+      this.assertWritable();
+      if (senderId !== this.#lastSender) this.#lastSender = assertId(senderId, "senderId");
+      if (options !== NO_OPTIONS) assertOptions(options);
+      return this.accept(senderId, data, options);
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
   /** Takes one write: converts it and commits it. Kinds of channel that buffer do something else first. */
   protected async accept(senderId: string, data: T | ChannelMessage<T>, options: WriteOptions): Promise<string> {
+    this.enter();
+    try {
+      const made = this.#make(senderId, data, options);
+      const message = made instanceof Promise ? await made : made;
+      if (message === null) return "";
+      const envelope = makeEnvelope(message, options, this.namespace);
+      const checked = this.#schema === undefined ? this.untypedEnvelope(envelope) : await this.checked(envelope);
+      await this.#append(checked, options.dedupeForMs);
+      return checked.id;
+    } catch (error) {
+      throw renamed(error);
+    } finally {
+      this.leave();
+    }
+  }
+
+  #make(
+    senderId: string,
+    data: T | ChannelMessage<T>,
+    options: WriteOptions,
+  ): ChannelMessage<T> | null | Promise<ChannelMessage<T> | null> {
+    if (options.direct === true) return wholeMessage<T>(data);
     const id = options.id === undefined ? this.newId() : assertId(options.id, "id");
-    const message = options.direct === true
-      ? wholeMessage<T>(data)
-      : checkConverted(await this.convertFn(senderId, data as T, id));
-    if (message === null) return "";
-    const envelope = await this.checked(makeEnvelope(message, options, this.namespace));
-    await this.#append(envelope, options.dedupeForMs);
-    return envelope.id;
+    const made = this.convertFn(senderId, data as T, id);
+    if (this.convertFn === ChannelCore.prototype.convertFn) return made;
+    return made instanceof Promise ? made.then(checkConverted) : checkConverted(made);
   }
 
   /** Checks content against the schema. The store checks that it is JSON. */
   protected async checked(envelope: MessageEnvelope<T>): Promise<MessageEnvelope> {
-    const content: unknown = this.#schema === undefined
-      ? envelope.content
-      : await validate(this.#schema, envelope.content, `content of channel "${this.id}"`);
-    return { ...envelope, content: content as JsonValue };
+    if (this.#schema === undefined) return this.untypedEnvelope(envelope);
+    const content = await validate(this.#schema, envelope.content, `content of channel "${this.id}"`);
+    return this.untypedEnvelope({ ...envelope, content });
   }
 
-  async #append(envelope: MessageEnvelope, dedupeForMs: number | undefined): Promise<void> {
-    try {
-      const [result] = await this.store.append(this.key, [envelope], {
-        mode: this.mode,
-        ...(dedupeForMs === undefined ? undefined : { dedupeForMs }),
-      });
+  /** An envelope on its way into the store, which checks that its content is JSON. */
+  protected untypedEnvelope(envelope: MessageEnvelope<T>): MessageEnvelope {
+    return envelope as MessageEnvelope<T> & MessageEnvelope;
+  }
+
+  #append(envelope: MessageEnvelope, dedupeForMs: number | undefined): Promise<unknown> {
+    const appended = this.store.append(this.key, [envelope], { mode: this.mode, dedupeForMs: dedupeForMs ?? 0 });
+    if (this.#subscriptions.size === 0 && this.onMessage === ChannelCore.prototype.onMessage) return appended;
+    return appended.then(async ([result]) => {
       if (result?.status === "done") await this.announce(envelope, result.seq ?? 0);
-    } catch (error) {
-      throw renamed(error);
-    }
+    });
   }
 
   /** Tells hooks and subscribers of a message that was just committed. */

@@ -16,6 +16,9 @@ const MAX_LIMIT = 10_000;
 /** What a message carries when nothing was added. */
 export const NO_METADATA: JsonObject = Object.freeze({});
 
+/** A write without options: known by its identity, so that nobody looks for what is not there. */
+export const NO_OPTIONS: WriteOptions = Object.freeze({});
+
 /** The members of T that may be written to: for building an object step by step. */
 export type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -124,20 +127,22 @@ export function makeEnvelope<T>(
   options: WriteOptions,
   namespace: string,
 ): MessageEnvelope<T> {
-  const envelope: Writable<MessageEnvelope<T>> = {
-    v: 1,
-    id: options.id === undefined ? message.id : assertId(options.id, "id"),
-    timestamp: message.timestamp,
-    senderId: message.senderId,
-    content: message.content,
-    metadata: options.metadata === undefined ? message.metadata : checkMetadata(options.metadata),
-    namespace,
-  };
+  const { id, timestamp, senderId, content, metadata, recipientId, correlationId, replyTo } = message;
+  const envelope: Writable<MessageEnvelope<T>> = { v: 1, id, timestamp, senderId, content, metadata, namespace };
   // No spreads of what is mostly absent: every write comes by here.
-  const recipientId = options.recipientId ?? message.recipientId;
-  const correlationId = options.correlationId ?? message.correlationId;
-  const replyTo = options.replyTo ?? message.replyTo;
+  if (recipientId !== undefined) envelope.recipientId = assertId(recipientId, "recipientId");
+  if (correlationId !== undefined) envelope.correlationId = assertId(correlationId, "correlationId");
+  if (replyTo !== undefined) envelope.replyTo = assertId(replyTo, "replyTo");
+  if (options !== NO_OPTIONS) applyOptions(envelope, options);
+  return envelope;
+}
+
+/** Writes what options say over what is there. */
+function applyOptions<T>(envelope: Writable<MessageEnvelope<T>>, options: WriteOptions): void {
+  const { id, recipientId, correlationId, replyTo, metadata } = options;
   const { notBefore, expiresAt, orderingKey, externalId, traceparent } = options;
+  if (id !== undefined) envelope.id = assertId(id, "id");
+  if (metadata !== undefined) envelope.metadata = checkMetadata(metadata);
   if (recipientId !== undefined) envelope.recipientId = assertId(recipientId, "recipientId");
   if (correlationId !== undefined) envelope.correlationId = assertId(correlationId, "correlationId");
   if (replyTo !== undefined) envelope.replyTo = assertId(replyTo, "replyTo");
@@ -146,7 +151,6 @@ export function makeEnvelope<T>(
   if (orderingKey !== undefined) envelope.orderingKey = assertText(orderingKey, "orderingKey");
   if (externalId !== undefined) envelope.externalId = assertId(externalId, "externalId");
   if (traceparent !== undefined) envelope.traceparent = assertText(traceparent, "traceparent", { maxLength: 200 });
-  return envelope;
 }
 
 /** The store names what it refuses by its own arguments; a writer knows them by their own names. */

@@ -6,8 +6,8 @@
 import { kindOf, ValidationError } from "../errors.ts";
 import type { ClaimedMessage, StoredMessage } from "../message/channel-message.ts";
 import type { JsonValue } from "../message/json.ts";
-import type { AppendMode, OperationResult, StoreOperation } from "../store/message-store.ts";
-import { assertId, assertInteger, assertText } from "../support/assert.ts";
+import type { AppendMode, CommitOptions, StoreOperation } from "../store/message-store.ts";
+import { assertId, assertText } from "../support/assert.ts";
 import { BaseChannel } from "./base-channel.ts";
 import { assertFiniteMs, assertOptions, checkLimit } from "./channel-input.ts";
 import type {
@@ -20,6 +20,8 @@ import type {
 } from "./channel-options.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { sharedOnly } from "./wrong-mode.ts";
+
+const EACH_BY_ITSELF: CommitOptions = { onConflict: "skip" };
 
 /** What a channel with claims is made from. */
 export interface PassthroughChannelOptions<T = JsonValue> extends ChannelOptions<T> {
@@ -124,7 +126,9 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
    * @returns One result per message, in order.
    */
   acknowledge(readerId: string, claimed: readonly ClaimReference<T>[]): Promise<readonly ClaimResult[]> {
-    return this.settle(readerId, claimed, (claim) => ({ type: "ack", ...this.held(claim) }));
+    return this.settle(readerId, claimed, (claim) => (
+      { type: "ack", channel: this.key, seq: claim.seq, token: claim.lease.token }
+    ));
   }
 
   /**
@@ -191,8 +195,10 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
   ): Promise<readonly ClaimResult[]> {
     this.assertRunning("settle on");
     const claims = this.resolveClaims(readerId, claimed);
-    const known = claims.flatMap(({ claim }) => (claim === undefined ? [] : [claim]));
-    const results = known.length === 0 ? [] : await this.#commitEach(known.map(operationOf));
+    const operations: StoreOperation[] = [];
+    for (const { claim } of claims) if (claim !== undefined) operations.push(operationOf(claim));
+    if (operations.length === 0) return claims.map(({ id }) => ({ id, status: "not-found" }));
+    const { results } = await this.store.commit(operations, EACH_BY_ITSELF);
     let next = 0;
     return claims.map(({ id, claim }): ClaimResult => {
       const result = claim === undefined ? undefined : results[next++];
@@ -204,11 +210,6 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
       done(claim);
       return result.until === undefined ? { id, status: "done" } : { id, status: "done", until: result.until };
     });
-  }
-
-  async #commitEach(operations: readonly StoreOperation[]): Promise<readonly OperationResult[]> {
-    const { results } = await this.store.commit(operations, { onConflict: "skip" });
-    return results;
   }
 
   /** Forgets a claim that was settled by other means. */
@@ -229,19 +230,11 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
       );
     }
     return claimed.map((reference: ClaimReference<T>, index) => {
-      const argument = `claimed[${index}]`;
       if (typeof reference === "string") {
-        return { id: assertId(reference, argument), claim: this.#leases.find(readerId, reference) };
+        return { id: assertId(reference, `claimed[${index}]`), claim: this.#leases.find(readerId, reference) };
       }
-      if (typeof reference?.lease?.token !== "string") {
-        throw new ValidationError(
-          argument,
-          `Cannot settle as '${argument}' must be a claimed message or an id, not ${kindOf(reference)}`,
-        );
-      }
-      assertInteger(reference.seq, `${argument}.seq`, 1);
-      const id = assertId(reference.id, `${argument}.id`);
-      return { id, claim: reference.lease.workerId === readerId ? reference : undefined };
+      const { id, lease } = checkClaimed(reference, index);
+      return { id, claim: lease.workerId === readerId ? reference : undefined };
     });
   }
 
@@ -250,6 +243,18 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
     this.#leases.forgetEndedBefore(this.clock.monotonic() - this.claimTimeoutMs);
     await super.onMaintain();
   }
+}
+
+/** Checks what should be a claimed message. No text is built unless it is none: acknowledging is the hottest of all. */
+function checkClaimed<T>(reference: ClaimedMessage<T>, index: number): ClaimedMessage<T> {
+  const isClaimed = typeof reference?.lease?.token === "string" && typeof reference.id === "string" &&
+    Number.isSafeInteger(reference.seq) && reference.seq > 0;
+  if (isClaimed) return reference;
+  const argument = `claimed[${index}]`;
+  throw new ValidationError(
+    argument,
+    `Cannot settle as '${argument}' must be a claimed message or an id, not ${kindOf(reference)}`,
+  );
 }
 
 /** Checks how claims are given back. */

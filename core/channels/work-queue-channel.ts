@@ -104,9 +104,11 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
     options: { readonly limit?: number; readonly claimTimeoutMs?: number },
   ): Promise<readonly ClaimedMessage<T>[]> {
     const limit = checkLimit(options.limit);
+    const first = await super.claim(workerId, options);
+    if (first.every((message) => this.#deadReason(message, message.lease.attempt) === undefined)) return first;
     const given: ClaimedMessage<T>[] = [];
+    let claimed = first;
     for (let claims = limit; claims > 0;) {
-      const claimed = await super.claim(workerId, { ...options, limit: claims });
       for (const message of claimed) {
         const reason = this.#deadReason(message, message.lease.attempt);
         if (reason === undefined) given.push(message);
@@ -117,6 +119,7 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
       }
       // Some were dead, and there may be living ones behind them.
       claims = claimed.length < claims ? 0 : limit - given.length;
+      if (claims > 0) claimed = await super.claim(workerId, { ...options, limit: claims });
     }
     return given;
   }

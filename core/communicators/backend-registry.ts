@@ -44,7 +44,10 @@ export interface BackendContext {
 export interface BackendType {
   /** The word in `type:`. */
   readonly type: string;
-  /** What the options must look like. Without one, they arrive unchecked and in `extraFields` as well. */
+  /**
+   * What the options of its own must look like: checked when a configuration is read (`posthorn/config`, `posthorn/app`).
+   * Without one, they arrive unchecked and in `extraFields` as well.
+   */
   readonly schema?: StandardSchemaV1;
   /**
    * Makes one. It checks its options in plain code and throws {@link ConfigError} with paths relative to the backend.

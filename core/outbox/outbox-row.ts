@@ -16,6 +16,8 @@ export interface OutboxRow {
   readonly backendName: string;
   /** To whom; absent for the backend's own destination. */
   readonly recipient?: string;
+  /** What shares the destination's pace, where that is not the recipient. */
+  readonly bucket?: string;
   /** What is said. */
   readonly message: StoredOutgoingMessage;
   /** When it was queued, in milliseconds since 1970. */

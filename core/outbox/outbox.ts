@@ -165,6 +165,7 @@ export class Outbox {
         message: stored,
         queuedAt,
         ...(recipient === undefined ? {} : { recipient }),
+        ...(target.lane === undefined ? {} : { bucket: target.lane }),
         ...(plan === undefined ? {} : { plan }),
       };
       const event = eventOf(row, "queued", queuedAt);

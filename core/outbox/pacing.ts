@@ -50,25 +50,31 @@ export class Pacer {
     this.#backend = rules.backend === undefined ? undefined : new TokenBucket(rules.backend);
   }
 
-  /** How long until this destination may have another message, on its own account. */
-  destinationWaitMs(recipient: string | undefined, now: number): number {
-    return this.#destination(recipient, now)?.waitMs(now) ?? 0;
+  /**
+   * How long until a destination may have another message, on its own account.
+   *
+   * @param recipient The destination: it decides the rule.
+   * @param bucket What shares the limit: two topics of one group, for example.
+   * @param now The time.
+   */
+  destinationWaitMs(recipient: string | undefined, bucket: string | undefined, now: number): number {
+    return this.#destination(recipient, bucket, now)?.waitMs(now) ?? 0;
   }
 
   /** Takes a token of the destination and one of the backend. @returns How long to wait before sending. */
-  reserve(recipient: string | undefined, now: number): number {
-    const destination = this.#destination(recipient, now);
+  reserve(recipient: string | undefined, bucket: string | undefined, now: number): number {
+    const destination = this.#destination(recipient, bucket, now);
     const waitMs = Math.max(this.#backend?.waitMs(now) ?? 0, destination?.waitMs(now) ?? 0);
     this.#backend?.take(now);
     destination?.take(now);
     return waitMs;
   }
 
-  #destination(recipient: string | undefined, now: number): TokenBucket | undefined {
+  #destination(recipient: string | undefined, name: string | undefined, now: number): TokenBucket | undefined {
     const { destination } = this.#rules;
     const rule = typeof destination === "function" ? destination(recipient) : destination;
     if (rule === undefined) return undefined;
-    const key = recipient ?? "";
+    const key = name ?? "";
     let bucket = this.#destinations.get(key);
     if (bucket === undefined) {
       if (this.#destinations.size >= MAX_BUCKETS) this.#forgetFull(now);

@@ -24,8 +24,8 @@ export type UnknownPolicy = "retry" | "hold" | "fallback";
 
 /** How one backend's deliveries are handled. */
 export interface SenderPolicy {
-  /** How they are retried. @default the backend's own, or 3 attempts from 1 s to 60 s */
-  readonly retry?: RetryPolicy;
+  /** How they are retried, where it differs from the backend's own. @default 3 attempts, from 1 s to 60 s */
+  readonly retry?: Partial<RetryPolicy>;
   /** How they are paced. @default the backend's own, or not at all */
   readonly pacing?: PacingDefaults;
   /** What happens after an `unknown`. @default `"retry"` */
@@ -113,7 +113,7 @@ export class SenderWorker {
   constructor(options: SenderWorkerOptions) {
     this.#options = options;
     const { communicator, policy = {} } = options;
-    this.#retry = policy.retry ?? communicator.retryPolicy ?? DEFAULT_RETRY;
+    this.#retry = { ...DEFAULT_RETRY, ...communicator.retryPolicy, ...policy.retry };
     this.#pacer = new Pacer(policy.pacing ?? communicator.pacing ?? {});
   }
 
@@ -192,10 +192,10 @@ export class SenderWorker {
 
   async #send(attempt: Attempt, context: WorkContext): Promise<Settlement> {
     const { clock } = this.#options;
-    const { recipient } = attempt.row;
-    const pauseMs = this.#pacer.destinationWaitMs(recipient, clock.monotonic());
+    const { recipient, bucket = recipient } = attempt.row;
+    const pauseMs = this.#pacer.destinationWaitMs(recipient, bucket, clock.monotonic());
     if (pauseMs > INLINE_PAUSE_MS) return postpone(pauseMs);
-    const waitMs = this.#pacer.reserve(recipient, clock.monotonic());
+    const waitMs = this.#pacer.reserve(recipient, bucket, clock.monotonic());
     if (waitMs > 0) {
       try {
         await clock.sleep(waitMs, { signal: context.signal });

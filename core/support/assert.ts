@@ -106,7 +106,7 @@ export function assertInteger(
   if (typeof value === "number" && Number.isInteger(value) && value >= minimum && value <= maximum) return value;
   throw new ValidationError(
     argument,
-    `Cannot accept '${argument}': it must be an integer from ${minimum} to ${maximum}, not ${kindOf(value)}`,
+    `Cannot accept '${argument}': it must be an integer from ${minimum} to ${maximum}, not ${numberOrKind(value)}`,
   );
 }
 
@@ -123,6 +123,13 @@ export function assertDurationMs(value: unknown, argument: string, minimum = 0):
   if (typeof value === "number" && !Number.isNaN(value) && value >= minimum) return value;
   throw new ValidationError(
     argument,
-    `Cannot accept '${argument}': it must be a number of milliseconds of at least ${minimum}, not ${kindOf(value)}`,
+    `Cannot accept '${argument}': it must be a number of milliseconds of at least ${minimum}, not ${
+      numberOrKind(value)
+    }`,
   );
+}
+
+/** A number where a number is wanted is no secret. */
+function numberOrKind(value: unknown): string {
+  return typeof value === "number" ? String(value) : kindOf(value);
 }
