@@ -6,10 +6,11 @@
  *
  * @module
  */
-import type { Application, BackendType } from "../../core/mod.ts";
+import { Application, type BackendType } from "../../core/mod.ts";
 import { type DurableObjectStorageLike, DurableObjectStore } from "../durable-object/mod.ts";
 import { createHttpApp } from "../http/mod.ts";
-import { createApplication } from "./create-application.ts";
+import { httpOptionsFrom } from "./http-options.ts";
+import { prepareApplication } from "./prepare-application.ts";
 
 /** What is used of a Durable Object's storage: SQL for the store, and the alarm. */
 export interface WorkerStorageLike extends DurableObjectStorageLike {
@@ -123,6 +124,7 @@ class ApplicationObject implements WorkerObject {
   readonly #source: string | object;
   readonly #options: WorkerOptions;
   #starting: Promise<Application> | undefined;
+  #http: ReturnType<typeof createHttpApp> | undefined;
   #round: Promise<void> | undefined;
 
   constructor(
@@ -148,20 +150,23 @@ class ApplicationObject implements WorkerObject {
 
   async #start(): Promise<Application> {
     const { backends, onStart } = this.#options;
-    const app = await createApplication(this.#source, {
-      env: textsOf(this.#env),
+    const env = textsOf(this.#env);
+    const own = backends === undefined ? {} : { backends };
+    const { config, backends: kinds } = await prepareApplication(this.#source, { env, ...own });
+    const app = await Application.create(config, {
+      backends: kinds,
       store: new DurableObjectStore(this.#state.storage),
       mode: "pump",
       leaseMs: LEASE_MS,
-      ...(backends === undefined ? {} : { backends }),
     });
     await onStart?.(app);
+    this.#http = createHttpApp(app, httpOptionsFrom(config));
     return app;
   }
 
   async fetch(request: Request): Promise<Response> {
     const app = await this.#application();
-    const response = await createHttpApp(app).fetch(request);
+    const response = await (this.#http ??= createHttpApp(app)).fetch(request);
     // The alarm is on the disk before the answer leaves: whatever happens to this object, what was taken in is handled.
     await this.#setAlarm(await app.store.nextDueAt());
     this.#state.waitUntil(this.#work());
