@@ -92,7 +92,7 @@ export * from "./message/receipt.ts";
 export { BaseChannel, type BaseChannelOptions } from "./channels/base-channel.ts";
 export { BroadcastChannel } from "./channels/broadcast-channel.ts";
 export { ChannelContents, type TypedQueryPage } from "./channels/channel-contents.ts";
-export { ChannelCore, type LogPlace } from "./channels/channel-core.ts";
+export { ChannelCore } from "./channels/channel-core.ts";
 export { channelKey, ChannelLifecycle } from "./channels/channel-lifecycle.ts";
 export * from "./channels/channel-options.ts";
 export { type DeadLetter, type DeadLetterInfo } from "./channels/dead-letter.ts";

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { StoredMessage } from "../message/channel-message.ts";
+import { ValidationError } from "../errors.ts";
+import type { MessageEnvelope, StoredMessage } from "../message/channel-message.ts";
 import type { JsonValue } from "../message/json.ts";
 import type { ChannelStats, QueryPage, QueryRequest, SharedPage } from "../store/message-store.ts";
-import { assertId } from "../support/assert.ts";
+import { assertId, assertInteger } from "../support/assert.ts";
 import { assertOptions, checkLimit, resolveRetention } from "./channel-input.ts";
 import { ChannelLifecycle } from "./channel-lifecycle.ts";
 import type { ReadPage, Retention } from "./channel-options.ts";
@@ -83,5 +84,21 @@ export abstract class ChannelContents<T = JsonValue> extends ChannelLifecycle<T>
   /** {@link ChannelContents.typed} for a page. */
   protected typedPage(page: SharedPage): ReadPage<T> {
     return { ...page, messages: page.messages.map((message) => this.typed(message)) };
+  }
+
+  /** An envelope on its way into the store, which checks that its content is JSON. */
+  protected untypedEnvelope(envelope: MessageEnvelope<T>): MessageEnvelope {
+    return envelope as MessageEnvelope<T> & MessageEnvelope;
+  }
+
+  /** The place of a message, or a place as it is: what `after` may be. */
+  protected async seqOf(after: number | string): Promise<number> {
+    if (typeof after === "number") return assertInteger(after, "after", 0);
+    const message = await this.store.get(this.key, assertId(after, "after"));
+    if (message !== undefined) return message.seq;
+    throw new ValidationError(
+      "after",
+      `Cannot read behind message "${after}": channel "${this.id}" has no such message`,
+    );
   }
 }

@@ -25,6 +25,7 @@ import {
 import { ChannelContents } from "./channel-contents.ts";
 import type {
   ChannelOptions,
+  LogPlace,
   MessageHandler,
   ReadOptions,
   ReadPage,
@@ -35,14 +36,6 @@ import { type ChannelStream, channelStream } from "./channel-stream.ts";
 import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { exclusiveOnly, sharedOnly } from "./wrong-mode.ts";
-
-/** Where in the log to read: behind the reader's own place, which then moves unless told not to, or behind another. */
-export interface LogPlace {
-  /** Behind this place in the place of the reader's own. */
-  readonly after?: number;
-  /** Whether the reader's place moves. @default `true` without `after` */
-  readonly advance?: boolean;
-}
 
 /**
  * What all channels share: a place in a store, writing, shared reading from a durable place, subscribing, streaming,
@@ -59,8 +52,7 @@ export abstract class ChannelCore<T = JsonValue> extends ChannelContents<T> {
   readonly #schema: StandardSchemaV1<unknown, T> | undefined;
   readonly #subscriptions: Subscriptions<T>;
   readonly #streams = new Set<ChannelStream<T>>();
-  /** The sender whose id was checked last: mostly it is the next one too. */
-  #lastSender = "";
+  #lastSender: string | undefined;
 
   /**
    * Makes a channel core.
@@ -103,8 +95,7 @@ export abstract class ChannelCore<T = JsonValue> extends ChannelContents<T> {
    * @throws {StoreError} If the store cannot do it.
    */
   write(senderId: string, data: T | ChannelMessage<T>, options: WriteOptions = NO_OPTIONS): Promise<string> {
-    // Every layer of promises between here and the store costs as much as the store in memory does: there is one.
-    try {
+    try { // One layer of promises above the store: each costs as much as a store in memory.
       this.assertWritable();
       if (senderId !== this.#lastSender) this.#lastSender = assertId(senderId, "senderId");
       if (options !== NO_OPTIONS) assertOptions(options);
@@ -149,11 +140,6 @@ export abstract class ChannelCore<T = JsonValue> extends ChannelContents<T> {
     if (this.#schema === undefined) return this.untypedEnvelope(envelope);
     const content = await validate(this.#schema, envelope.content, `content of channel "${this.id}"`);
     return this.untypedEnvelope({ ...envelope, content });
-  }
-
-  /** An envelope on its way into the store, which checks that its content is JSON. */
-  protected untypedEnvelope(envelope: MessageEnvelope<T>): MessageEnvelope {
-    return envelope as MessageEnvelope<T> & MessageEnvelope;
   }
 
   #append(envelope: MessageEnvelope, dedupeForMs: number | undefined): Promise<unknown> {
@@ -241,23 +227,13 @@ export abstract class ChannelCore<T = JsonValue> extends ChannelContents<T> {
         `Cannot read as 'exclusive' must be true or false, not ${kindOf(exclusive)}`,
       );
     }
-    const place = after === undefined ? {} : { after: await this.#resolveAfter(after) };
+    const place = after === undefined ? {} : { after: await this.seqOf(after) };
     return await this.readLog(readerId, checkLimit(limit), place);
   }
 
   /** Reads the log for one reader. Kinds of channel that filter do it here. */
   protected async readLog(readerId: string, limit: number, place: LogPlace): Promise<ReadPage<T>> {
     return this.typedPage(await this.store.readShared({ channel: this.key, readerId, limit, ...place }));
-  }
-
-  async #resolveAfter(after: number | string): Promise<number> {
-    if (typeof after === "number") return assertInteger(after, "after", 0);
-    const message = await this.store.get(this.key, assertId(after, "after"));
-    if (message !== undefined) return message.seq;
-    throw new ValidationError(
-      "after",
-      `Cannot read behind message "${after}": channel "${this.id}" has no such message`,
-    );
   }
 
   /**

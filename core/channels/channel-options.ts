@@ -176,3 +176,11 @@ export interface StreamOptions {
   /** How many messages are read ahead of the consumer at most. @default `100` */
   readonly highWaterMark?: number;
 }
+
+/** Where in the log to read: behind the reader's own place, which then moves unless told not to, or behind another. */
+export interface LogPlace {
+  /** Behind this place in the place of the reader's own. */
+  readonly after?: number;
+  /** Whether the reader's place moves. @default `true` without `after` */
+  readonly advance?: boolean;
+}

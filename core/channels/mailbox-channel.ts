@@ -4,8 +4,7 @@
  * @module
  */
 import type { JsonValue } from "../message/json.ts";
-import type { LogPlace } from "./channel-core.ts";
-import type { ReadPage, Retention } from "./channel-options.ts";
+import type { LogPlace, ReadPage, Retention } from "./channel-options.ts";
 import { PassthroughChannel } from "./passthrough-channel.ts";
 
 /**

@@ -77,3 +77,17 @@ export function endOf(
 ): StoreOperation {
   return settlement.kind === "ack" ? { type: "ack", ...held } : { type: "release", ...held, ...settlement.release };
 }
+
+/** A piece of work that runs. */
+export interface Running {
+  /** What is worked on. */
+  readonly message: ClaimedMessage;
+  /** Tells it to end. */
+  readonly controller: AbortController;
+  /** Resolves when it has ended and that is committed. */
+  done: Promise<void>;
+  /** When the lease ends as far as is known, by the clock that does not jump. */
+  leaseEndsAt: number;
+  /** Whether the work is over and its end is being committed. */
+  isSettling: boolean;
+}

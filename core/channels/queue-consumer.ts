@@ -12,7 +12,7 @@ import { backoffDelayMs } from "../support/backoff.ts";
 import { nextTurn, type TimerHandle } from "../support/clock.ts";
 import { WakeGate } from "../support/wake-gate.ts";
 import { pollIntervalOf } from "./polling.ts";
-import { endOf, type QueueConsumerOptions } from "./queue-consumer-options.ts";
+import { endOf, type QueueConsumerOptions, type Running } from "./queue-consumer-options.ts";
 
 export type { QueueConsumerOptions, Settlement, SettlementOperations, WorkContext } from "./queue-consumer-options.ts";
 
@@ -24,16 +24,6 @@ const GRACE_MS = 5_000;
 
 /** So many messages in a row, and the platform gets its turn: with a store in memory nothing else would give it one. */
 const MESSAGES_A_TURN = 1_000;
-
-interface Running {
-  readonly message: ClaimedMessage;
-  readonly controller: AbortController;
-  done: Promise<void>;
-  /** When the lease ends as far as is known, by the clock that does not jump. */
-  leaseEndsAt: number;
-  /** Whether the work is over and its end is being committed. */
-  isSettling: boolean;
-}
 
 /**
  * Takes work off a queue with bounded concurrency. It claims only what it starts at once, keeps leases alive while the
