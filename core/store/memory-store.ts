@@ -35,7 +35,7 @@ import {
   assertKey,
   assertMode,
   checkClaim,
-  checkEnvelope,
+  checkMessages,
   checkOperations,
   checkPrune,
   checkQuery,
@@ -122,20 +122,13 @@ export class MemoryStore implements MessageStore {
     try {
       this.#assertOpen("append");
       assertKey(channel, "channel");
-      if (!Array.isArray(messages)) throw notA("messages", "an array", messages);
       const { mode, dedupeForMs = 0 } = options;
       assertMode(mode, "options.mode");
       assertFiniteMs(dedupeForMs, "options.dedupeForMs");
-      const checked: MessageEnvelope[] = [];
-      for (let index = 0; index < messages.length; index++) {
-        // Most come alone, and making up a path for each costs more than to check it.
-        const path = index === 0 ? "messages[0]" : `messages[${index}]`;
-        checked.push(checkEnvelope(messages[index], path, this.#maxBytes));
-      }
+      const checked = checkMessages(messages, this.#maxBytes);
       const moment = this.#moment();
       const target = this.#channels.open(channel, moment);
-      const results: OperationResult[] = [];
-      for (const message of checked) results.push(append(target, { message, mode, dedupeForMs }, moment));
+      const results = checked.map((message) => append(target, { message, mode, dedupeForMs }, moment));
       if (target.listeners.length > 0 && results.some(isDone)) this.#notify(target);
       return Promise.resolve(results);
     } catch (error) {

@@ -100,6 +100,27 @@ export function checkEnvelope(message: MessageEnvelope, path: string, maxBytes: 
 }
 
 /**
+ * Checks messages on their way into a store and copies them.
+ *
+ * @param messages What the caller passed.
+ * @param maxBytes As for {@link checkEnvelope}.
+ * @returns The copies.
+ * @throws {ValidationError} If a property is of the wrong kind or size: `messages[1].senderId`.
+ * @throws {TooLargeError} If content or metadata are larger than `maxBytes`.
+ */
+export function checkMessages(messages: readonly MessageEnvelope[], maxBytes: number): readonly MessageEnvelope[] {
+  if (!Array.isArray(messages)) throw refuse("messages", "an array", messages);
+  const [first] = messages;
+  // Most come alone: no path is made up for those, and no array that makes room for more.
+  if (messages.length === 1) return [checkEnvelope(first, "messages[0]", maxBytes)];
+  const checked: MessageEnvelope[] = [];
+  for (let index = 0; index < messages.length; index++) {
+    checked.push(checkEnvelope(messages[index], `messages[${index}]`, maxBytes));
+  }
+  return checked;
+}
+
+/**
  * Checks the operations of a commit, and copies the JSON in them.
  *
  * @param operations What the caller passed.
