@@ -31,7 +31,7 @@ export interface HttpAppOptions {
    * What callers of the API must show as a bearer token, at least 16 characters. Without one the API is off, and only
    * webhooks, health and the emulator are served.
    */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /**
    * For each backend by name, whom callers of the API may name as recipients: addresses, `*@domain`, or `*` for
    * everybody. Configured recipients are always reached. @default nobody
