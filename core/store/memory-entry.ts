@@ -55,7 +55,7 @@ export class MemoryEntry {
   /** When it can be claimed, on the store's clock. */
   dueAt = 0;
   /** Its lane, while it is in the work queue. */
-  lane: Lane | undefined = undefined;
+  lane: Lane<MemoryEntry> | undefined = undefined;
   /** Of the present delivery; `""` when there is none. */
   token = "";
   /** Who has it; `""` when nobody. */

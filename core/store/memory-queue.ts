@@ -31,9 +31,9 @@ export class MemoryQueue {
   readonly #delayed = new SortedQueue<MemoryEntry>();
   readonly #leases = new SortedQueue<MemoryEntry>();
   readonly #claimed = new Map<number, MemoryEntry>();
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, Lane<MemoryEntry>>();
   /** Lanes that others may pass before the message they are held for is due. */
-  readonly #heldLanes = new SortedQueue<Lane>();
+  readonly #heldLanes = new SortedQueue<Lane<MemoryEntry>>();
   readonly #nextToken: () => string;
   #tickets = 0;
   #size = 0;
@@ -212,7 +212,7 @@ export class MemoryQueue {
   }
 
   /** Lets the right message stand for the lane, or none while it is held. */
-  #refresh(lane: Lane, now: number): void {
+  #refresh(lane: Lane<MemoryEntry>, now: number): void {
     if (lane.holder !== undefined && lane.holdUntil <= now) this.#unhold(lane);
     const { candidate, next } = lane;
     const isHeld = lane.holder !== undefined;
@@ -228,7 +228,7 @@ export class MemoryQueue {
     if (lane.candidate !== undefined) this.#offer(lane.candidate);
   }
 
-  #unhold(lane: Lane): void {
+  #unhold(lane: Lane<MemoryEntry>): void {
     lane.holder = undefined;
     if (lane.ticket === 0) return;
     lane.ticket = 0;
@@ -252,7 +252,7 @@ export class MemoryQueue {
   }
 
   /** Makes the token worthless and the lane free. */
-  #endDelivery(entry: MemoryEntry): Lane | undefined {
+  #endDelivery(entry: MemoryEntry): Lane<MemoryEntry> | undefined {
     this.#claimed.delete(entry.seq);
     entry.token = "";
     entry.workerId = "";
