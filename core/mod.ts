@@ -31,8 +31,8 @@ export * from "./delivery/channel-registry.ts";
 export * from "./delivery/delivery-channel.ts";
 export * from "./delivery/delivery-plan.ts";
 export { fallback, FallbackCommunicator, type FallbackOptions } from "./delivery/fallback-group.ts";
+export { htmlToText } from "./delivery/html-to-text.ts";
 export {
-  htmlToText,
   type NotificationPayload,
   type Recipient,
   type RenderedContent,

@@ -43,6 +43,7 @@ import type { ApplicationConfig, OutboxConfig } from "./application-config.ts";
 import { createChannels } from "./channels-from-config.ts";
 import { Messenger } from "./messenger.ts";
 import {
+  arrivedBy,
   type AskOptions,
   type DeliverOptions,
   type DurableOutcome,
@@ -444,12 +445,12 @@ export class Application {
     const end = await this.ledger.waitFor(planId, options.signal === undefined ? {} : { signal: options.signal });
     const attempts = (await this.ledger.eventsOf(message.id)).filter((event) => event.deliveryId !== planId);
     const record = await this.plans.find(planId);
-    const accepted = attempts.findLast((event) => event.status === "accepted");
+    const channel = record === undefined ? undefined : arrivedBy(record);
     return {
       delivered: end.status === "accepted",
       attempts,
       skipped: record === undefined ? [] : skippedOf(record),
-      ...(end.status === "accepted" && accepted !== undefined ? { channel: accepted.backendName } : {}),
+      ...(end.status === "accepted" && channel !== undefined ? { channel } : {}),
     };
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Communicator } from "../communicators/communicator.ts";
+import { FallbackCommunicator } from "../delivery/fallback-group.ts";
 import { type Confirmation, leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
 import type { Notification } from "../delivery/notification.ts";
 import { ValidationError } from "../errors.ts";
@@ -69,18 +70,33 @@ export function notificationPlan(
   options: DeliverOptions,
 ): PlanNode {
   const { policy = "ordered", confirm, withinMs } = options;
-  const names = notification.channels ?? [...communicators.keys()];
   const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
-  const children = names.map((backendName): PlanNode => {
-    const communicator = communicators.get(backendName);
-    if (communicator === undefined) throw unknownChannel(backendName, [...communicators.keys()]);
-    const recipient = notification.recipient[communicator.addressKind ?? backendName];
-    const leaf = { kind: "leaf", backendName, ...terms } as const;
+  const nodeFor = (communicator: Communicator): PlanNode => {
+    if (communicator instanceof FallbackCommunicator) {
+      return { kind: "ordered", children: communicator.channels.map(nodeFor) };
+    }
+    const recipient = notification.recipient[communicator.addressKind ?? communicator.name];
+    const leaf = { kind: "leaf", backendName: communicator.name, ...terms } as const;
     return recipient === undefined || recipient === ""
       ? { ...leaf, skip: "the recipient has no address of this kind" }
       : { ...leaf, recipient };
+  };
+  return { kind: policy, children: chosen(notification, communicators).map(nodeFor) };
+}
+
+/** The named backends, or all of them; a group is made of others, so that it takes part only where it is named. */
+function chosen(
+  { channels }: Notification,
+  communicators: ReadonlyMap<string, Communicator>,
+): readonly Communicator[] {
+  if (channels === undefined) {
+    return [...communicators.values()].filter((communicator) => !(communicator instanceof FallbackCommunicator));
+  }
+  return channels.map((name) => {
+    const communicator = communicators.get(name);
+    if (communicator === undefined) throw unknownChannel(name, [...communicators.keys()]);
+    return communicator;
   });
-  return { kind: policy, children };
 }
 
 function unknownChannel(name: string, known: readonly string[]): ValidationError {
@@ -95,4 +111,10 @@ export function skippedOf(record: PlanRecord): readonly SkippedChannel[] {
     const state = stateAt(record.state, leaf);
     return state?.status === "skipped" ? [{ channel: node.backendName, reason: state.reason ?? "skipped" }] : [];
   });
+}
+
+/** The channel by which a plan arrived: not always the last that was tried, where receipts come late. */
+export function arrivedBy(record: PlanRecord): string | undefined {
+  const done = leavesOf(record.plan).find(({ leaf }) => stateAt(record.state, leaf)?.status === "done");
+  return record.answer?.backendName ?? done?.node.backendName;
 }

@@ -6,6 +6,7 @@
 import type { Communicator } from "../communicators/communicator.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
+import { errorWord } from "./error-word.ts";
 
 /** What a delivery channel is given. */
 export interface ChannelDelivery {
@@ -43,7 +44,8 @@ export interface DeliveryChannel {
    * @param delivery What is said, to whom.
    * @returns `true`, or an accepted receipt: it was taken. `false`, or a rejected one: it was not, and the next channel is
    * tried. An `unknown` receipt: it may have been taken, and no other channel is tried unless told to.
-   * @throws On a failure of the infrastructure: logged, and the next channel is tried.
+   * @throws On a failure of the infrastructure before it was taken: logged, and the next channel is tried. An error that
+   * says that time ran out (`TimeoutError`, `AbortError`, code `timeout`) is an `unknown`.
    */
   send(delivery: ChannelDelivery): Promise<boolean | Receipt>;
 }
@@ -63,13 +65,19 @@ export function asDeliveryChannel(
     name,
     addressKind: options.addressKind ?? communicator.addressKind ?? name,
     isAvailable: () => communicator.isStarted,
-    send: (delivery) =>
-      communicator.send(messageOf(delivery), {
-        deliveryId: delivery.deliveryId,
-        recipient: delivery.to,
-        attempt: delivery.attempt,
-        signal: delivery.signal,
-      }),
+    async send(delivery) {
+      try {
+        return await communicator.send(messageOf(delivery), {
+          deliveryId: delivery.deliveryId,
+          recipient: delivery.to,
+          attempt: delivery.attempt,
+          signal: delivery.signal,
+        });
+      } catch (error) {
+        // A backend says what it knows by its receipt: what it throws says nothing of how far the message came.
+        return { outcome: "unknown", detail: `the backend threw ${errorWord(error)}` };
+      }
+    },
   };
 }
 

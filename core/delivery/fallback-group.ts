@@ -6,9 +6,11 @@
 import type { BackendConfig, BackendContext, BackendType } from "../communicators/backend-registry.ts";
 import { Communicator, type SendContext } from "../communicators/communicator.ts";
 import { ConfigError, type ConfigIssue, kindOf } from "../errors.ts";
+import { deliveryIdOf } from "../message/delivery-id.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import type { Confirmation, PlanNode } from "./delivery-plan.ts";
+import { errorWord } from "./error-word.ts";
 
 /** What a fallback group is made from. */
 export interface FallbackOptions {
@@ -74,26 +76,59 @@ export class FallbackCommunicator extends Communicator {
     return others.length === 0 && single !== undefined ? single : { kind: "all", children: leaves };
   }
 
-  /** Tries the backends one after the other, without an outbox. An `unknown` ends it: it may have arrived. */
+  /**
+   * Tries the backends in the process, without an outbox: once each, in the order and by the policy of the group; what
+   * counts is that a backend takes it. With `ordered`, an `unknown` ends it: it may have arrived.
+   */
   override async send(message: OutgoingMessage, context: SendContext): Promise<Receipt> {
-    let last: Receipt = { outcome: "skipped", detail: "no channel could be tried" };
+    if (this.#options.policy === "parallel") {
+      return best(await Promise.all(this.channels.map((channel) => this.#sendBy(channel, message, context))));
+    }
+    let last: Receipt = NOBODY;
     for (const channel of this.channels) {
-      if (!channel.isStarted) continue;
-      const own = message.recipients.flatMap((recipient) => addressFor(channel, recipient) ?? []);
-      if (message.recipients.length > 0 && own.length === 0) continue;
-      for (const { recipient } of channel.destinations({ ...message, recipients: own })) {
-        const { recipient: _recipient, ...rest } = context;
-        last = await channel.send(message, recipient === undefined ? rest : { ...rest, recipient });
-        if (last.outcome === "accepted" || last.outcome === "unknown") return last;
-      }
+      const receipt = await this.#sendBy(channel, message, context);
+      if (receipt.outcome === "accepted" || receipt.outcome === "unknown") return receipt;
+      if (receipt.outcome === "rejected" || last === NOBODY) last = receipt;
     }
     return last;
+  }
+
+  /** Sends by one backend to everybody it has for this message: taken when one of them took it. */
+  async #sendBy(channel: Communicator, message: OutgoingMessage, context: SendContext): Promise<Receipt> {
+    if (!channel.isStarted) return NOBODY;
+    const { recipient: _recipient, ...rest } = context;
+    if (channel instanceof FallbackCommunicator) return await channel.send(message, rest);
+    const own = message.recipients.flatMap((recipient) => addressFor(channel, recipient) ?? []);
+    if (message.recipients.length > 0 && own.length === 0) return NOBODY;
+    const receipts: Receipt[] = [];
+    for (const { recipient } of channel.destinations({ ...message, recipients: own })) {
+      const deliveryId = await deliveryIdOf(context.deliveryId, channel.name, recipient);
+      const to = recipient === undefined ? {} : { recipient };
+      try {
+        receipts.push(await channel.send(message, { ...rest, deliveryId, ...to }));
+      } catch (error) {
+        // What a backend throws says nothing of how far the message came.
+        receipts.push({ outcome: "unknown", detail: `the backend threw ${errorWord(error)}` });
+      }
+    }
+    return best(receipts);
   }
 
   /** One delivery: to whom is decided channel by channel. */
   override destinations(_message: OutgoingMessage): readonly [Readonly<Record<never, never>>] {
     return [{}];
   }
+}
+
+const NOBODY: Receipt = { outcome: "skipped", detail: "no channel could be tried" };
+
+/** Of several receipts for one message the one that says most: taken, in doubt, refused, not tried. */
+function best(receipts: readonly Receipt[]): Receipt {
+  for (const outcome of ["accepted", "unknown", "rejected", "skipped"] as const) {
+    const found = receipts.find((receipt) => receipt.outcome === outcome);
+    if (found !== undefined) return found;
+  }
+  return NOBODY;
 }
 
 function addressFor(channel: Communicator, recipient: string): string | undefined {

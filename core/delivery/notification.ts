@@ -5,6 +5,7 @@
  */
 import { kindOf, ValidationError } from "../errors.ts";
 import { assertText } from "../support/assert.ts";
+import { htmlToText } from "./html-to-text.ts";
 
 /** A person, with an address for each kind of network. */
 export interface Recipient {
@@ -70,18 +71,28 @@ export function checkNotification(payload: NotificationPayload): Notification {
   for (const [kind, address] of Object.entries(recipient)) {
     if (address !== undefined) assertText(address, `recipient.${kind}`, { maxLength: 500 });
   }
-  if (payload.channels !== undefined && !Array.isArray(payload.channels)) {
-    throw new ValidationError(
-      "channels",
-      `Cannot deliver as 'channels' must be a list of names, not ${kindOf(payload.channels)}`,
-    );
-  }
+  checkChannels(payload.channels);
   if (htmlContent !== undefined) assertText(htmlContent, "htmlContent", { maxLength: 1_000_000, multiline: true });
   const text = textContent ?? (htmlContent === undefined ? "" : htmlToText(htmlContent));
   if (text.trim() === "") {
     throw new ValidationError("textContent", "Cannot deliver as there is no text, and none can be made from the HTML");
   }
   return { ...payload, textContent: assertText(text, "textContent", { maxLength: 1_000_000, multiline: true }) };
+}
+
+/** A channel named twice would send twice. */
+function checkChannels(channels: unknown): void {
+  if (channels === undefined) return;
+  if (!Array.isArray(channels) || channels.some((name) => typeof name !== "string")) {
+    throw new ValidationError(
+      "channels",
+      `Cannot deliver as 'channels' must be a list of names, not ${kindOf(channels)}`,
+    );
+  }
+  const twice = channels.find((name, index) => channels.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new ValidationError("channels", `Cannot deliver as 'channels' names "${twice}" twice`);
+  }
 }
 
 /**
@@ -100,40 +111,4 @@ export async function renderNotification(
     ...(html === undefined ? {} : { htmlContent: html }),
     ...(text === undefined ? {} : { textContent: text }),
   };
-}
-
-const BREAKING = /<\s*(?:br|\/p|\/div|\/li|\/tr|\/h[1-6]|\/blockquote|hr)\b[^>]*>/gi;
-const UNSEEN = /<\s*(script|style|head|title|template)\b[\s\S]*?<\s*\/\s*\1\s*>/gi;
-const LINK = /<a\b[^>]*?href\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)')[^>]*>([\s\S]*?)<\s*\/\s*a\s*>/gi;
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " " };
-
-/**
- * The words of an HTML text: for networks without HTML, and the text part of a mail. Links keep their address.
- *
- * @param html The HTML.
- */
-export function htmlToText(html: string): string {
-  return html
-    .replace(UNSEEN, "")
-    .replace(/<!--[\s\S]*?-->/g, "")
-    .replace(LINK, (_all, double: string | undefined, single: string | undefined, inner: string) => {
-      const address = double ?? single ?? "";
-      return inner.replace(/<[^>]*>/g, "").trim() === address ? address : `${inner} (${address})`;
-    })
-    .replace(/\s+/g, " ")
-    .replace(BREAKING, "\n")
-    .replace(/<[^>]*>/g, "")
-    .replace(/&(#x?[0-9a-f]{1,6}|[a-z]{2,8});/gi, (all, name: string) => decodeEntity(name) ?? all)
-    .split("\n")
-    .map((line) => line.trim())
-    .join("\n")
-    .replace(/\n{3,}/g, "\n\n")
-    .trim();
-}
-
-function decodeEntity(name: string): string | undefined {
-  if (!name.startsWith("#")) return ENTITIES[name.toLowerCase()];
-  const code = /^#x/i.test(name) ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10);
-  const isText = code >= 32 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) && !(code >= 127 && code < 160);
-  return isText ? String.fromCodePoint(code) : undefined;
 }

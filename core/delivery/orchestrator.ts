@@ -4,12 +4,13 @@
  * @module
  */
 import { deliveryIdOf } from "../message/delivery-id.ts";
-import { PosthornError, RoutingError, ValidationError } from "../errors.ts";
-import type { Receipt } from "../message/receipt.ts";
+import { kindOf, PosthornError, RoutingError, ValidationError } from "../errors.ts";
+import type { Receipt, RejectionReason } from "../message/receipt.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import { nearest } from "../support/nearest.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
+import { errorWord, isTimeout } from "./error-word.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "./notification.ts";
 import { RestingChannels, type RestingOptions, type RestingState } from "./resting.ts";
 
@@ -207,8 +208,9 @@ export class DeliveryOrchestrator {
     channels: readonly DeliveryChannel[],
     attempts: DeliveryAttempt[],
   ): Promise<DeliveryOutcome> {
+    const settled = new AbortController();
     const tries = channels.map(async (channel) => {
-      const receipt = await this.#try(notification, channel, attempts);
+      const receipt = await this.#try(notification, channel, attempts, settled.signal);
       if (receipt.outcome !== "accepted") throw new PosthornError("delivery", `Cannot deliver by "${channel.name}"`);
       return channel.name;
     });
@@ -217,11 +219,18 @@ export class DeliveryOrchestrator {
       return outcomeOf([...attempts], first);
     } catch {
       return outcomeOf(attempts); // every try is in the list, with its reason
+    } finally {
+      settled.abort(); // nobody tries again what another channel delivered
     }
   }
 
-  /** Tries one channel, as often as an `unknown` allows. */
-  async #try(notification: Notification, channel: DeliveryChannel, attempts: DeliveryAttempt[]): Promise<Receipt> {
+  /** Tries one channel, as often as an `unknown` allows. After one, a refusal does not say that nothing arrived. */
+  async #try(
+    notification: Notification,
+    channel: DeliveryChannel,
+    attempts: DeliveryAttempt[],
+    settled?: AbortSignal,
+  ): Promise<Receipt> {
     const note = (receipt: Receipt): Receipt => {
       attempts.push({ channel: channel.name, receipt, at: this.#clock.now() });
       return receipt;
@@ -231,14 +240,18 @@ export class DeliveryOrchestrator {
       return note({ outcome: "skipped", detail: "the recipient has no address of this kind" });
     }
     if (!isAvailable(channel)) return note({ outcome: "skipped", detail: "the channel is not available" });
-    if (this.#resting.isResting(channel.name, this.#clock.monotonic())) {
+    if (!this.#resting.mayTry(channel.name, this.#clock.monotonic())) {
       return note({ outcome: "skipped", detail: "the channel rests after failing again and again" });
     }
     const { onUnknown = "retry", maxAttempts = 3 } = this.#options;
+    let doubt: Receipt | undefined;
     for (let attempt = 1;; attempt++) {
       const receipt = note(await this.#send(notification, channel, to, attempt));
-      this.#resting.record(channel.name, receipt.outcome === "accepted", this.#clock.monotonic());
-      if (receipt.outcome !== "unknown" || onUnknown !== "retry" || attempt >= maxAttempts) return receipt;
+      this.#resting.record(channel.name, !isChannelsFault(receipt), this.#clock.monotonic());
+      if (receipt.outcome === "accepted") return receipt;
+      if (receipt.outcome !== "unknown") return doubt ?? receipt;
+      doubt = receipt;
+      if (onUnknown !== "retry" || attempt >= maxAttempts || settled?.aborted === true) return receipt;
     }
   }
 
@@ -254,9 +267,10 @@ export class DeliveryOrchestrator {
     });
     const timer = this.#clock.setTimer(timeoutMs, () => controller.abort());
     try {
-      const sent = channel.send({
+      const deliveryId = await deliveryIdOf(notificationId, channel.name, to);
+      const sent = Promise.resolve(channel.send({
         notificationId,
-        deliveryId: await deliveryIdOf(notificationId, channel.name, to),
+        deliveryId,
         to,
         subject,
         textContent,
@@ -264,21 +278,23 @@ export class DeliveryOrchestrator {
         signal: controller.signal,
         ...(htmlContent === undefined ? {} : { htmlContent }),
         ...(eventType === undefined ? {} : { eventType }),
-      });
+      }));
       sent.catch(() => {}); // when it ends after the deadline, the try stands in the list as unknown
       const result = await Promise.race([sent, late]);
-      if (typeof result !== "boolean") return result;
+      if (typeof result === "object" && result !== null) return result;
+      if (typeof result !== "boolean") return { outcome: "unknown", detail: `it answered with ${kindOf(result)}` };
       return result
         ? { outcome: "accepted" }
         : { outcome: "rejected", retryable: false, reason: "other", detail: "it said no" };
     } catch (error) {
-      this.#logger.error("delivery channel threw, trying next", {
+      this.#logger.error("delivery channel threw", {
         notificationId,
         channel: channel.name,
         ...errorFields(error),
       });
-      const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
-      return { outcome: "rejected", retryable: true, reason: "network", detail: `it threw ${word}` };
+      const detail = `it threw ${errorWord(error)}`;
+      if (isTimeout(error)) return { outcome: "unknown", detail };
+      return { outcome: "rejected", retryable: true, reason: "network", detail };
     } finally {
       timer.cancel();
     }
@@ -292,6 +308,21 @@ function isAvailable(channel: DeliveryChannel): boolean {
     return false; // a channel that cannot say is not; the attempt list says "not available"
   }
 }
+
+/** What is wrong with one message or one recipient is no failure of the channel. */
+function isChannelsFault(receipt: Receipt): boolean {
+  if (receipt.outcome === "unknown") return true;
+  return receipt.outcome === "rejected" && !PERSONAL.has(receipt.reason);
+}
+
+const PERSONAL: ReadonlySet<RejectionReason> = new Set([
+  "invalid-recipient",
+  "recipient-unreachable",
+  "opted-out",
+  "window-closed",
+  "invalid-message",
+  "unsupported",
+]);
 
 function outcomeOf(attempts: readonly DeliveryAttempt[], channel?: string): DeliveryOutcome {
   return {

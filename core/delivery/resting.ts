@@ -16,7 +16,7 @@ export interface RestingOptions {
 export interface RestingState {
   /** Failures in a row. */
   readonly failures: number;
-  /** Until when it rests, in milliseconds since 1970; absent when it does not. */
+  /** Until when it rests, by `clock.monotonic()`, which begins at the wall clock; absent when it does not. */
   readonly restsUntil?: number;
 }
 
@@ -32,10 +32,13 @@ export class RestingChannels {
     this.#forMs = options.forMs ?? 60_000;
   }
 
-  /** Whether a channel rests. */
-  isResting(name: string, now: number): boolean {
-    const { restsUntil } = this.stateOf(name);
-    return restsUntil !== undefined && restsUntil > now;
+  /** Whether a channel may be tried. The first to ask after a rest is its trial; the others wait for what comes of it. */
+  mayTry(name: string, now: number): boolean {
+    const { failures, restsUntil } = this.stateOf(name);
+    if (restsUntil === undefined) return true;
+    if (restsUntil > now) return false;
+    this.#states.set(name, { failures, restsUntil: now + this.#forMs });
+    return true;
   }
 
   /** How a channel stands. */

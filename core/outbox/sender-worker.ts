@@ -92,6 +92,7 @@ const INLINE_PAUSE_MS = 250;
 /** How long a backend that is not started, or whose credentials are refused, is left alone. */
 const BACKEND_PAUSE_MS = 5_000;
 const BACKEND_DOWN_PAUSE_MS = 60_000;
+const CRASHED = "the worker that was sending it ended before the answer came";
 
 /**
  * Sends the deliveries of one backend: claims, paces, makes one attempt, classifies what came of it, and commits the end
@@ -163,15 +164,14 @@ export class SenderWorker {
     if (claimed.expiresAt !== undefined && claimed.expiresAt <= now) return this.#bury(attempt, "expired");
     if (stored.held === true) return this.#bury(attempt, "held");
     if (now - stored.queuedAt > (policy.maxAgeMs ?? 5 * DAY_MS)) return this.#bury(attempt, "too-old");
-    if (
-      claimed.failures.at(-1)?.reason === "lease-expired" && claimed.failures.at(-1)?.attempt === context.attempt - 1
-    ) {
-      return await this.#afterCrash(attempt, context);
-    }
+    const last = claimed.failures.at(-1);
+    const isAfterCrash = last?.reason === "lease-expired" && last.attempt === context.attempt - 1;
     if (stored.plan !== undefined && await this.#options.isWanted?.(stored) === false) {
-      const event = this.#event(attempt, "cancelled", { reason: "settled-elsewhere" });
-      return { kind: "ack", operations: this.#announce(attempt, [event]) };
+      const cancelled = this.#event(attempt, "cancelled", { reason: "settled-elsewhere" });
+      const events = isAfterCrash ? [this.#crashed(attempt, context.attempt - 1), cancelled] : [cancelled];
+      return { kind: "ack", operations: this.#announce(attempt, events) };
     }
+    if (isAfterCrash) return await this.#afterCrash(attempt, context);
     if (!communicator.isStarted) return postpone(BACKEND_PAUSE_MS);
     return await this.#send(attempt, context);
   }
@@ -179,15 +179,17 @@ export class SenderWorker {
   /** The worker before died with it: it may or may not have been sent. */
   async #afterCrash(attempt: Attempt, context: WorkContext): Promise<Settlement> {
     const number = context.attempt - 1;
-    const receipt: UnknownReceipt = {
-      outcome: "unknown",
-      detail: "the worker that was sending it ended before the answer came",
-    };
-    const event = this.#event(attempt, "unknown", { attempt: number, detail: receipt.detail, possibleDuplicate: true });
     const policy = this.#options.policy?.onUnknown ?? "retry";
-    if (policy !== "retry" || number >= this.#retry.maxAttempts) return this.#unknown(attempt, receipt, number);
+    if (policy !== "retry" || number >= this.#retry.maxAttempts) {
+      return this.#unknown(attempt, { outcome: "unknown", detail: CRASHED }, number);
+    }
+    const event = this.#crashed(attempt, number);
     await this.#record(attempt, event, `${event.deliveryId}/unknown/${number}`);
     return await this.#send(withRow(attempt, { possibleDuplicate: true }), context);
+  }
+
+  #crashed(attempt: Attempt, number: number): DeliveryEvent {
+    return this.#event(attempt, "unknown", { attempt: number, detail: CRASHED, possibleDuplicate: true });
   }
 
   async #send(attempt: Attempt, context: WorkContext): Promise<Settlement> {
@@ -373,7 +375,9 @@ export class SenderWorker {
     return {
       kind: "ack",
       operations: async () => {
-        const next = await followPlan({ row: attempt.row, outcome, event: last });
+        // After an `unknown` a refusal, an expiry or a hold that ran out does not say that nothing arrived.
+        const doubted = outcome === "failed" && attempt.row.possibleDuplicate === true ? "unknown" : outcome;
+        const next = await followPlan({ row: attempt.row, outcome: doubted, event: last });
         const own = this.#announce(attempt, events);
         this.#announce(attempt, [...events, ...next.events]);
         return [...own, ...next.operations, ...more];
