@@ -8,7 +8,6 @@ import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = fileURLToPath(new URL("./child.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** A process that was started. */
@@ -18,15 +17,22 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #ended: Promise<number | null>;
 
-  /** @param parameters See `child.ts`. */
-  constructor(parameters: readonly string[]) {
+  /**
+   * @param parameters See `child.ts`.
+   * @param program Another program of this folder.
+   */
+  constructor(parameters: readonly string[], program: string = "child.ts") {
     const { deno, bun } = process.versions as Readonly<Record<string, string | undefined>>;
     const before = deno !== undefined
       ? ["run", "--quiet", "--no-check", "--allow-all"]
       : bun !== undefined
       ? []
       : ["--disable-warning=ExperimentalWarning"];
-    this.#process = spawn(process.execPath, [...before, PROGRAM, ...parameters], {
+    this.#process = spawn(process.execPath, [
+      ...before,
+      fileURLToPath(new URL(program, import.meta.url)),
+      ...parameters,
+    ], {
       cwd: ROOT,
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -41,6 +47,12 @@ export class Child {
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#ended;
+  }
+
+  /** Asks it to end, as a service manager does. */
+  terminate(): void {
+    // Not the child's own kill(): on Deno its end would then count as one by the signal, whatever its code.
+    if (this.#process.pid !== undefined) process.kill(this.#process.pid, "SIGTERM");
   }
 
   /** Waits for its end. @throws {Error} If it failed. */
