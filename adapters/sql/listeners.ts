@@ -68,5 +68,6 @@ export class Listeners {
 
 /** The default of `onListenerError`. */
 export function writeToConsole(error: unknown): void {
+  // deno-lint-ignore no-console -- the last resort, where nobody said whom to tell
   console.error("Cannot call a listener of watch():", error);
 }
