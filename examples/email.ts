@@ -2,8 +2,8 @@
 //
 //   npx --yes deno@2 run --allow-net --allow-env --allow-read examples/email.ts
 //
-// With SMTP_HOST, SMTP_USER, SMTP_PASS, MAIL_FROM and MAIL_TO set, it is sent for real, by STARTTLS on port 587. It runs
-// on Bun and Node 24 too: `node examples/email.ts`.
+// With SMTP_HOST, SMTP_USER, SMTP_PASS, MAIL_FROM and MAIL_TO set, it is sent for real, by STARTTLS on port 587. After
+// `npm install` it runs on Bun and Node 24 too: `node examples/email.ts`.
 import process from "node:process";
 import { createApplication } from "../adapters/app/mod.ts";
 import { SmtpStandIn } from "../adapters/emulator/smtp-stand-in.ts";

@@ -3,7 +3,8 @@
 //   npx --yes deno@2 task emulator            the bot of echo-bot.ts
 //   npx --yes deno@2 task emulator --route    the bot of echo-route.ts
 //
-// PORT names another port than 8787. It runs on Bun and Node 24 too: `node examples/emulator.ts`.
+// PORT names another port than 8787. After `npm install` it runs on Bun and Node 24 too:
+// `node examples/emulator.ts`.
 import process from "node:process";
 import { EmulatorCommunicator } from "../adapters/emulator/mod.ts";
 import { createHttpApp } from "../adapters/http/mod.ts";

@@ -3,7 +3,7 @@
 //   SLACK_WEBHOOK_URL=https://hooks.slack.com/services/… \
 //     npx --yes deno@2 run --allow-net --allow-env --allow-read examples/slack-backend.ts "Deployment finished"
 //
-// It runs on Bun and Node 24 too: `node examples/slack-backend.ts`. (The library has a Slack backend of its own, which
+// After `npm install` it runs on Bun and Node 24 too: `node examples/slack-backend.ts`. (The library has a Slack backend of its own, which
 // splits long texts, reads Slack's errors and guards its address. This one shows how little a backend needs, and takes
 // its place.)
 import { readFile } from "node:fs/promises";

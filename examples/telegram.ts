@@ -2,7 +2,7 @@
 //
 //   TELEGRAM_TOKEN=123456:… TELEGRAM_CHAT=-100… npx --yes deno@2 run --allow-net --allow-env examples/telegram.ts
 //
-// It runs on Bun and Node 24 too. TELEGRAM_API names another Bot API than Telegram's own. Ctrl-C ends it.
+// After `npm install` it runs on Bun and Node 24 too. TELEGRAM_API names another Bot API than Telegram's own. Ctrl-C ends it.
 import process from "node:process";
 import { telegram, telegramButtons } from "../adapters/telegram/mod.ts";
 import { Application } from "../mod.ts";

@@ -9,7 +9,9 @@ const app = await createApplication(CONFIG, { env: process.env });
 route(app);
 const server = await serve(createHttpApp(app), { port: Number(process.env["PORT"] ?? 8_787) });
 console.log(`Listening on ${server.url}`);
-process.once("SIGTERM", async () => {
-  await server.stop();
-  await app.stop();
-});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, async () => {
+    await server.stop();
+    await app.stop();
+  });
+}

@@ -11,8 +11,10 @@ const server = Deno.serve({
   port: Number(Deno.env.get("PORT") ?? 8_787),
   onListen: ({ port }) => console.log(`Listening on http://127.0.0.1:${port}`),
 }, createHttpApp(app).fetch);
-Deno.addSignalListener("SIGTERM", async () => {
-  await server.shutdown();
-  await app.stop();
-  Deno.exit();
-});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, async () => {
+    await server.shutdown();
+    await app.stop();
+    Deno.exit();
+  });
+}

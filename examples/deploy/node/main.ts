@@ -1,4 +1,4 @@
-// Node 24 (22.13+ after the build): node examples/deploy/node/main.ts
+// Node 24, after `npm install`: node examples/deploy/node/main.ts
 import process from "node:process";
 import { createApplication } from "../../../adapters/app/mod.ts";
 import { createHttpApp } from "../../../adapters/http/mod.ts";
@@ -9,7 +9,9 @@ const app = await createApplication(CONFIG, { env: process.env });
 route(app);
 const server = await serve(createHttpApp(app), { port: Number(process.env["PORT"] ?? 8_787) });
 console.log(`Listening on ${server.url}`);
-process.once("SIGTERM", async () => {
-  await server.stop();
-  await app.stop();
-});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, async () => {
+    await server.stop();
+    await app.stop();
+  });
+}
