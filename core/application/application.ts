@@ -38,6 +38,7 @@ import { MemoryStore } from "../store/memory-store.ts";
 import type { MessageStore } from "../store/message-store.ts";
 import { backoffDelayMs } from "../support/backoff.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
+import { raceAbort } from "../support/abort.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import type { ApplicationConfig, OutboxConfig } from "./application-config.ts";
 import { createChannels } from "./channels-from-config.ts";
@@ -147,7 +148,10 @@ export class Application {
   readonly #senders = new Map<string, SenderWorker>();
   readonly #fallsBack = new Set<string>();
   readonly #failed = new Map<string, unknown>();
-  readonly #restarts = new AbortController();
+  readonly #orphans = new Set<string>();
+  #restarts = new AbortController();
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
   readonly #newId: () => string;
   readonly #closeStore: boolean;
   readonly #outboxConfig: OutboxConfig;
@@ -317,14 +321,36 @@ export class Application {
     return this.#running;
   }
 
-  /** Starts everything. Called twice is harmless. */
+  /** Starts everything. Called twice is harmless. When something fails, what had started is stopped again. */
   async start(): Promise<void> {
-    if (this.#running) return;
+    if (this.#stopping !== undefined) await this.#stopping;
+    this.#starting ??= this.#startAll();
+    const starting = this.#starting;
+    try {
+      await starting;
+    } catch (error) {
+      if (this.#starting === starting) await this.#stopAfter(error);
+      throw error;
+    }
+  }
+
+  async #stopAfter(error: unknown): Promise<void> {
+    this.logger.error("application did not start", errorFields(error));
+    this.#starting = undefined;
+    this.#running = false;
+    await this.#stopParts().catch((other: unknown) => {
+      this.logger.error("application did not stop after a start that failed", errorFields(other));
+    });
+  }
+
+  async #startAll(): Promise<void> {
     this.#running = true;
+    this.#restarts = new AbortController();
     await this.outbox.start();
     await this.inbox.start();
     for (const channel of this.channels.values()) await channel.start();
     for (const name of this.#senders.keys()) await this.outbox.queue(name);
+    await this.#findOrphans();
     const report = await this.dispatcher.startAll();
     this.#retryStarts(report);
     if (this.#mode === "pump") return;
@@ -346,7 +372,10 @@ export class Application {
     for (let failures = 1; !signal.aborted; failures++) {
       try {
         await this.clock.sleep(1_000 + backoffDelayMs(failures, { maxDelayMs: 300_000 }), { signal });
-        await this.#communicator(name)?.start();
+        const communicator = this.#communicator(name);
+        const starting = Promise.resolve(communicator?.start());
+        starting.then(() => signal.aborted ? communicator?.stop() : undefined).catch(() => {}); // reported below, or too late
+        await raceAbort(starting, signal);
         this.#failed.delete(name);
         this.logger.info("backend started", { backend: name });
         return;
@@ -363,20 +392,63 @@ export class Application {
    * With a store that ends with the process, it first tries to send what is due.
    */
   async stop(): Promise<void> {
-    if (!this.#running) return;
+    const starting = this.#starting;
+    if (starting !== undefined && this.#stopping === undefined) {
+      this.#stopping = starting.then(() => this.#stopAll(), () => {
+        this.#stopping = undefined; // a start that fails stops by itself
+      });
+    }
+    await this.#stopping;
+  }
+
+  async #stopAll(): Promise<void> {
     this.#running = false;
+    try {
+      const deadlineMs = (this.#outboxConfig.drain_timeout ?? STOP_DEADLINE_MS / 1_000) * 1_000;
+      await this.#stopParts(deadlineMs);
+    } finally {
+      if (this.#closeStore) await this.store.close();
+      this.#starting = undefined;
+      this.#stopping = undefined;
+    }
+  }
+
+  /** Stops one after the other; what cannot be stopped keeps nothing else from it. */
+  async #stopParts(deadlineMs: number = 0): Promise<void> {
+    const errors: unknown[] = [];
     this.#restarts.abort();
-    await this.#restarting;
-    const deadlineMs = (this.#outboxConfig.drain_timeout ?? STOP_DEADLINE_MS / 1_000) * 1_000;
-    await this.messenger.stop(deadlineMs);
-    await this.plans.stop();
-    if (!this.store.capabilities.durable && this.#mode === "workers") await this.#drain(deadlineMs);
-    await Promise.all([...this.#senders.values()].map((sender) => sender.stop(deadlineMs)));
-    await this.dispatcher.stopAll();
-    for (const channel of this.channels.values()) await channel.stop();
-    await this.inbox.stop();
-    await this.outbox.stop();
-    if (this.#closeStore) await this.store.close();
+    const steps: readonly (() => Promise<unknown>)[] = [
+      () => this.#restarting,
+      () => this.messenger.stop(deadlineMs),
+      () => this.plans.stop(deadlineMs),
+      async () => {
+        if (!this.store.capabilities.durable && this.#mode === "workers") await this.#drain(deadlineMs);
+      },
+      () => Promise.all([...this.#senders.values()].map((sender) => sender.stop(deadlineMs))),
+      () => this.dispatcher.stopAll(),
+      ...[...this.channels.values()].map((channel) => () => channel.stop()),
+      () => this.inbox.stop(),
+      () => this.outbox.stop(),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw new AggregateError(errors, `Cannot stop ${errors.length} parts of the application`);
+  }
+
+  /** Backends that had deliveries, and are not in the configuration any more: their queues are opened, and it is said. */
+  async #findOrphans(): Promise<void> {
+    this.#orphans.clear();
+    for (const name of await this.outbox.rememberBackends([...this.#senders.keys()])) {
+      const { stored } = await (await this.outbox.queue(name)).stats();
+      if (stored === 0) continue;
+      this.#orphans.add(name);
+      this.logger.error("deliveries wait for a backend that is not configured", { backend: name, count: stored });
+    }
   }
 
   /** What a store in memory holds is gone with it: send what is due, and say what had to stay. */
@@ -537,9 +609,14 @@ export class Application {
     return this.dispatcher.explain(init);
   }
 
-  /** Calls off a delivery that is not being sent at this moment. @returns Whether it was called off. */
-  cancel(deliveryId: string): Promise<boolean> {
-    return this.dispatcher.cancel(deliveryId);
+  /**
+   * Calls off a delivery that is not being sent at this moment; that of a fallback group, or a notification, is called off
+   * with what has not been sent of it.
+   *
+   * @returns Whether it was called off.
+   */
+  async cancel(deliveryId: string): Promise<boolean> {
+    return await this.dispatcher.cancel(deliveryId) || await this.plans.settle(deliveryId, false);
   }
 
   /**
@@ -570,15 +647,19 @@ export class Application {
     return { handled, sent, nextDueAt: await this.store.nextDueAt(keys) };
   }
 
-  /** How the backends are. */
+  /** How the backends are; also those that are not configured any more and have deliveries left (`not-configured`). */
   health(): readonly BackendHealth[] {
-    return [...this.communicators.values()].map((communicator): BackendHealth => {
+    const gone = [...this.#orphans].map((name): BackendHealth => (
+      { name, isStarted: false, isHealthy: false, reason: "not-configured" }
+    ));
+    const configured = [...this.communicators.values()].map((communicator): BackendHealth => {
       const { name, isStarted } = communicator;
       const failure = this.#failed.get(name);
       const down = this.#senders.get(name)?.downSince !== undefined;
       const reason = down ? "credentials-refused" : failure === undefined ? undefined : wordOf(failure);
       return { name, isStarted, isHealthy: isStarted && !down, ...(reason === undefined ? {} : { reason }) };
     });
+    return [...configured, ...gone];
   }
 
   /** Takes a batch in, together with what its replies settle: a plan that waited for one, a question. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Communicator } from "../communicators/communicator.ts";
+import { FallbackCommunicator } from "../delivery/fallback-group.ts";
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
 import { kindOf, NotRunningError, PosthornError, RoutingError, ValidationError } from "../errors.ts";
 import type { Inbox } from "../inbox/inbox.ts";
@@ -67,6 +68,12 @@ interface Handed {
   readonly settled: Promise<void>;
 }
 
+/** Somebody who waits for a message. */
+interface Taker {
+  readonly give: (handed: Handed | undefined) => void;
+  readonly refuse: (reason: unknown) => void;
+}
+
 /**
  * Conversations, two ways: `route(handler)` calls a handler with each message, many conversations at a time; `recvMsg()`
  * and `sendMsg()` make a loop of your own. One or the other: using both is an error.
@@ -79,7 +86,7 @@ export class Messenger {
   #handler: IncomingMessageHandler | undefined;
   #running = false;
   readonly #ready: Handed[] = [];
-  readonly #takers: ((handed: Handed) => void)[] = [];
+  readonly #takers: Taker[] = [];
   #current: Handed | undefined;
 
   /**
@@ -124,14 +131,20 @@ export class Messenger {
   start(): Promise<void> {
     this.#running = true;
     if (this.#handler !== undefined && this.#router === undefined) {
-      this.#startRouter(this.#handler, this.#parts.concurrency);
+      this.#startRouter(this.#handler, this.#isLoop ? 1 : this.#parts.concurrency);
     }
     return Promise.resolve();
   }
 
-  /** Stops: finishes what is being handled, at most until the deadline. A message a loop holds is given back. */
+  /**
+   * Stops: finishes what is being handled, at most until the deadline. A message a loop holds is given back; a loop that
+   * waits for one is told by a {@link NotRunningError}.
+   */
   async stop(deadlineMs: number = 10_000): Promise<void> {
     this.#running = false;
+    for (const { refuse } of this.#takers.splice(0)) {
+      refuse(new NotRunningError("Cannot receive: the messenger stops"));
+    }
     const held = [...this.#ready.splice(0), ...(this.#current === undefined ? [] : [this.#current])];
     for (const { end } of held) end.reject(new NotRunningError("Cannot go on: the messenger stops"));
     this.#current = undefined;
@@ -190,6 +203,7 @@ export class Messenger {
    * @param options How long to wait.
    * @returns The message; `undefined` when there is none with `block: false`, or in time.
    * @throws {PosthornError} With code `misuse` if there is a route.
+   * @throws {NotRunningError} If the messenger does not run, or stops meanwhile.
    */
   async recvMsg(options: ReceiveOptions = {}): Promise<ReceivedMessage | undefined> {
     const { block = true, timeoutMs, signal } = options;
@@ -223,8 +237,13 @@ export class Messenger {
     const handed: Handed = { context, end, settled: end.promise.catch(() => {}) };
     const taker = this.#takers.shift();
     if (taker === undefined) this.#ready.push(handed);
-    else taker(handed);
-    await raceAbort(end.promise, context.signal);
+    else taker.give(handed);
+    try {
+      await raceAbort(end.promise, context.signal);
+    } finally {
+      const index = this.#ready.indexOf(handed); // nobody took it, and it is somebody else's now
+      if (index >= 0) this.#ready.splice(index, 1);
+    }
   }
 
   async #finishCurrent(): Promise<void> {
@@ -235,20 +254,35 @@ export class Messenger {
   }
 
   async #take(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<Handed | undefined> {
+    signal?.throwIfAborted();
+    if (!this.#running) throw new NotRunningError("Cannot receive: the messenger stops");
     const ready = this.#ready.shift();
     if (ready !== undefined) return ready;
-    const taken = deferred<Handed | undefined>();
-    this.#takers.push(taken.resolve);
-    const timer = timeoutMs === undefined
-      ? undefined
-      : this.#parts.clock.setTimer(timeoutMs, () => taken.resolve(undefined));
-    try {
-      return await raceAbort(taken.promise, signal);
-    } finally {
-      timer?.cancel();
-      const index = this.#takers.indexOf(taken.resolve);
-      if (index >= 0) this.#takers.splice(index, 1);
-    }
+    return await new Promise((resolve, reject) => {
+      // The place in the line is given up in the same turn as the wait ends: else a message could be handed to nobody.
+      const leave = (): void => {
+        timer?.cancel();
+        signal?.removeEventListener("abort", onAbort);
+        const index = this.#takers.indexOf(taker);
+        if (index >= 0) this.#takers.splice(index, 1);
+      };
+      const taker: Taker = {
+        give: (handed) => {
+          leave();
+          resolve(handed);
+        },
+        refuse: (reason) => {
+          leave();
+          reject(reason);
+        },
+      };
+      const onAbort = (): void => taker.refuse(signal?.reason);
+      const timer = timeoutMs === undefined
+        ? undefined
+        : this.#parts.clock.setTimer(timeoutMs, () => taker.give(undefined));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#takers.push(taker);
+    });
   }
 
   #received(handed: Handed): ReceivedMessage {
@@ -342,19 +376,26 @@ export class Messenger {
   #resolve(to: SendTarget): { readonly backendName: string; readonly recipient: string } {
     const { dispatcher, defaultBackend } = this.#parts;
     if (typeof to !== "string") {
-      return { backendName: dispatcher.resolve(to.backendName).name, recipient: to.conversation };
+      return { backendName: this.#backend(to.backendName), recipient: to.conversation };
     }
     const colon = to.indexOf(":");
     const named = colon > 0 ? dispatcher.communicators.get(to.slice(0, colon)) : undefined;
-    if (named !== undefined) return { backendName: named.name, recipient: to.slice(colon + 1) };
+    if (named !== undefined) return { backendName: this.#backend(named.name), recipient: to.slice(colon + 1) };
     const only = this.#onlyBackend(dispatcher.communicators);
     const backendName = defaultBackend ?? only?.name;
-    if (backendName !== undefined) return { backendName: dispatcher.resolve(backendName).name, recipient: to };
+    if (backendName !== undefined) return { backendName: this.#backend(backendName), recipient: to };
     throw new RoutingError(
       `Cannot send: the address names no backend; write "backend:address" with one of ${
         [...dispatcher.communicators.keys()].join(", ")
       }`,
     );
+  }
+
+  /** A backend that takes single messages: a group's deliveries are plans, which only `emit` and `deliver` make. */
+  #backend(name: string): string {
+    const communicator = this.#parts.dispatcher.resolve(name);
+    if (!(communicator instanceof FallbackCommunicator)) return communicator.name;
+    throw new RoutingError(`Cannot send: "${name}" is a fallback group; name one of its backends, or emit by label`);
   }
 
   #onlyBackend(communicators: ReadonlyMap<string, Communicator>): Communicator | undefined {

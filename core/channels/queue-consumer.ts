@@ -5,14 +5,14 @@
  */
 import { ConflictError, LeaseLostError, PosthornError } from "../errors.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
-import type { CommitResult, MessageStore, StoreOperation } from "../store/message-store.ts";
+import type { CommitResult, StoreOperation } from "../store/message-store.ts";
 import { deferred } from "../support/abort.ts";
 import { assertDurationMs } from "../support/assert.ts";
 import { backoffDelayMs } from "../support/backoff.ts";
 import { nextTurn, type TimerHandle } from "../support/clock.ts";
 import { WakeGate } from "../support/wake-gate.ts";
 import { pollIntervalOf } from "./polling.ts";
-import { endOf, type QueueConsumerOptions, type Running } from "./queue-consumer-options.ts";
+import { endOf, type QueueConsumerOptions, type Running, type SettlementOperations } from "./queue-consumer-options.ts";
 
 export type { QueueConsumerOptions, Settlement, SettlementOperations, WorkContext } from "./queue-consumer-options.ts";
 
@@ -184,15 +184,14 @@ export class QueueConsumer {
   }
 
   async #work(running: Running): Promise<void> {
-    const { store, channel, work, settled } = this.#options;
+    const { channel, work, settled } = this.#options;
     const { message, controller } = running;
     const settlement = await work(message, { signal: controller.signal, attempt: message.lease.attempt });
     running.isSettling = true;
     const end = endOf(settlement, { channel, seq: message.seq, token: message.lease.token });
     const { operations = [] } = settlement;
     for (let conflicts = 0;; conflicts++) {
-      const more = typeof operations === "function" ? await operations() : operations;
-      const { committed, results } = await this.#commit([end, ...more], store);
+      const { committed, results } = await this.#commit(end, operations);
       const again = !committed && results[0]?.status !== "lease-lost" && typeof operations === "function";
       if (again && conflicts < MAX_CONFLICTS) continue;
       await settled?.(message, settlement, committed, results);
@@ -204,12 +203,13 @@ export class QueueConsumer {
   }
 
   /** A store that fails for a moment must not turn finished work into repeated work: try again while the lease may live. */
-  async #commit(operations: readonly StoreOperation[], store: MessageStore): Promise<CommitResult> {
-    const { clock, leaseMs } = this.#options;
+  async #commit(end: StoreOperation, operations: SettlementOperations): Promise<CommitResult> {
+    const { store, clock, leaseMs } = this.#options;
     const giveUpAt = clock.monotonic() + leaseMs;
     for (let failures = 1;; failures++) {
       try {
-        return await store.commit(operations);
+        const more = typeof operations === "function" ? await operations() : operations;
+        return await store.commit([end, ...more]);
       } catch (error) {
         const retryable = error instanceof PosthornError && error.code === "store";
         if (!retryable || this.#isInterrupted || clock.monotonic() > giveUpAt) throw error;

@@ -13,7 +13,7 @@ import type { JsonValue } from "../message/json.ts";
 import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 import { assertText } from "../support/assert.ts";
 import type { Clock } from "../support/clock.ts";
-import type { Logger } from "../support/logger.ts";
+import { errorFields, type Logger } from "../support/logger.ts";
 import { incomingToJson } from "./stored-incoming.ts";
 
 /** Hears of every step of a message that came in, after its commit. */
@@ -60,6 +60,8 @@ export class Inbox {
   readonly #options: InboxOptions;
   readonly #observers = new Set<InboundObserver>();
   readonly #live = new Map<string, IncomingMessage>();
+  /** Goes on where it left off: begun anew for each, it would step over the places of all that were forgotten before. */
+  #oldest: Iterator<string> = this.#live.keys();
 
   /**
    * Makes an inbox.
@@ -107,9 +109,15 @@ export class Inbox {
     return () => this.#observers.delete(observer);
   }
 
-  /** Tells the observers of a step that was committed. */
+  /** Tells the observers of a step that was committed. One that throws hurts nobody: what it hears of has happened. */
   notify(event: InboundEvent): void {
-    for (const observer of this.#observers) observer(event);
+    for (const observer of this.#observers) {
+      try {
+        observer(event);
+      } catch (error) {
+        this.#options.logger.error("observer of the inbox threw", errorFields(error));
+      }
+    }
   }
 
   /**
@@ -195,11 +203,17 @@ export class Inbox {
     if (message.rawEvent === undefined && message.attachments.every((attachment) => attachment.open === undefined)) {
       return;
     }
-    if (this.#live.size >= MAX_LIVE) {
-      const [oldest] = this.#live.keys();
-      if (oldest !== undefined) this.#live.delete(oldest);
-    }
+    if (this.#live.size >= MAX_LIVE) this.#forgetOldest();
     this.#live.set(message.id, message);
+  }
+
+  #forgetOldest(): void {
+    let next = this.#oldest.next();
+    if (next.done === true) {
+      this.#oldest = this.#live.keys();
+      next = this.#oldest.next();
+    }
+    if (next.done !== true) this.#live.delete(next.value);
   }
 
   /** The messages that were given up. */

@@ -50,7 +50,7 @@ export interface RouterWorkerOptions {
 export class RouterWorker {
   readonly #options: RouterWorkerOptions;
   readonly #consumer: QueueConsumer;
-  readonly #after = new Map<string, (committed: boolean) => void>();
+  readonly #after = new WeakMap<ClaimedMessage, () => void>(); // weak: a settlement that fails leaves nothing behind
 
   /**
    * Makes a router worker.
@@ -68,7 +68,8 @@ export class RouterWorker {
       leaseMs: inbox.queue.claimTimeoutMs,
       clock,
       work: (claimed, context) => this.#work(claimed, context),
-      settled: (claimed, _settlement, committed) => this.#settled(claimed, committed),
+      settled: (claimed, _settlement, committed, results) =>
+        this.#settled(claimed, committed, results[0]?.status !== "lease-lost"),
       onError: (error) => logger.error("router error", errorFields(error)),
     });
   }
@@ -146,15 +147,27 @@ export class RouterWorker {
 
   /** What is said and done once the settlement is committed. */
   #then(claimed: ClaimedMessage, event: InboundEvent, effect: () => void = () => {}): void {
-    this.#after.set(claimed.lease.token, (committed) => {
-      if (!committed) return;
+    this.#after.set(claimed, () => {
       effect();
       this.#options.inbox.notify(event);
     });
   }
 
-  #settled(claimed: ClaimedMessage, committed: boolean): void {
-    this.#after.get(claimed.lease.token)?.(committed);
-    this.#after.delete(claimed.lease.token);
+  async #settled(claimed: ClaimedMessage, committed: boolean, isHeld: boolean): Promise<void> {
+    if (committed) return this.#after.get(claimed)?.();
+    if (isHeld) await this.#giveBack(claimed);
+  }
+
+  /** The state the handler had read was changed by somebody else: nothing of this try counts, the next comes soon. */
+  async #giveBack({ seq, lease }: ClaimedMessage): Promise<void> {
+    const { inbox, backoff = {} } = this.#options;
+    await inbox.store.commit([{
+      type: "release",
+      channel: inbox.queue.key,
+      seq,
+      token: lease.token,
+      delayMs: backoffDelayMs(lease.attempt, backoff),
+      failure: { reason: "conflict" },
+    }], { onConflict: "skip" });
   }
 }

@@ -10,6 +10,7 @@ import type { ProviderReceipt } from "../message/receipt.ts";
 import type { AppendOperation, MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Logger } from "../support/logger.ts";
+import { NotRunningError } from "../errors.ts";
 
 /** What a ledger is made from. */
 export interface LedgerOptions {
@@ -59,6 +60,7 @@ export class Ledger {
   readonly channel: BroadcastChannel<DeliveryEvent>;
   readonly #options: LedgerOptions;
   readonly #waiters = new Map<string, Set<(event: DeliveryEvent) => void>>();
+  readonly #letGo = new Set<(reason: unknown) => void>();
   #subscription: Promise<Subscription<DeliveryEvent>> | undefined;
 
   /**
@@ -89,9 +91,11 @@ export class Ledger {
     return this.channel.start();
   }
 
-  /** Closes it. */
+  /** Closes it. Who waits for the end of a delivery waits no longer: {@link Ledger.waitFor} rejects. */
   stop(): Promise<void> {
     this.#subscription = undefined;
+    const reason = new NotRunningError("Cannot wait for the end of a delivery: the ledger stops");
+    for (const letGo of this.#letGo) letGo(reason);
     return this.channel.stop();
   }
 
@@ -216,11 +220,12 @@ export class Ledger {
   }
 
   /**
-   * Waits for a delivery to end.
+   * Waits for a delivery to end. One that was redriven ends anew.
    *
    * @param deliveryId The delivery.
    * @param options A signal that ends the wait, and what to wait for if not for the end.
    * @returns The entry it was waited for.
+   * @throws {NotRunningError} When the ledger stops meanwhile, or does not run.
    */
   async waitFor(
     deliveryId: string,
@@ -228,8 +233,7 @@ export class Ledger {
   ): Promise<DeliveryEvent> {
     const { signal, until = isTerminal } = options;
     signal?.throwIfAborted();
-    this.#subscription ??= this.channel.subscribe("ledger-waiters", (message) => this.#tell(message.content));
-    await this.#subscription;
+    await this.#listen();
     let stop: () => void = () => {};
     const found = new Promise<DeliveryEvent>((resolve, reject) => {
       const listener = (event: DeliveryEvent): void => {
@@ -238,9 +242,11 @@ export class Ledger {
       const onAbort = (): void => reject(signal?.reason);
       const listeners = this.#waiters.get(deliveryId) ?? new Set();
       this.#waiters.set(deliveryId, listeners.add(listener));
+      this.#letGo.add(reject);
       signal?.addEventListener("abort", onAbort, { once: true });
       stop = () => {
         listeners.delete(listener);
+        this.#letGo.delete(reject);
         if (listeners.size === 0 && this.#waiters.get(deliveryId) === listeners) this.#waiters.delete(deliveryId);
         signal?.removeEventListener("abort", onAbort);
       };
@@ -248,10 +254,25 @@ export class Ledger {
     found.catch(() => {}); // it is awaited below, or no longer wanted
     try {
       // What happened before the listener was in place is in the log.
-      const past = (await this.eventsOfDelivery(deliveryId)).findLast(until);
-      return past ?? await found;
+      const history = await this.eventsOfDelivery(deliveryId);
+      const redriven = history.findLastIndex((event) => event.status === "redriven");
+      return history.slice(Math.max(redriven, 0)).findLast(until) ?? await found;
     } finally {
       stop();
+    }
+  }
+
+  /** Follows the log, once for all who wait. What fails is tried anew by the next who waits. */
+  async #listen(): Promise<void> {
+    const subscription = this.#subscription ??= this.channel.subscribe(
+      "ledger-waiters",
+      (message) => this.#tell(message.content),
+    );
+    try {
+      await subscription;
+    } catch (error) {
+      if (this.#subscription === subscription) this.#subscription = undefined;
+      throw error;
     }
   }
 

@@ -13,7 +13,7 @@ import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import { fromStoredMessage, toStoredMessage } from "../message/stored-message.ts";
 import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
-import type { Logger } from "../support/logger.ts";
+import { errorFields, type Logger } from "../support/logger.ts";
 import { type OutboxRow, rowFromJson, rowToJson } from "./outbox-row.ts";
 
 /** Hears of every step of a delivery after its commit. */
@@ -120,9 +120,37 @@ export class Outbox {
     return () => this.#observers.delete(observer);
   }
 
-  /** Tells the observers of a step that was committed. */
+  /** Tells the observers of a step that was committed. One that throws hurts nobody: what it hears of has happened. */
   notify(event: DeliveryEvent, message?: OutgoingMessage): void {
-    for (const observer of this.#observers) observer(event, message);
+    for (const observer of this.#observers) {
+      try {
+        observer(event, message);
+      } catch (error) {
+        this.#options.logger.error("observer of the outbox threw", errorFields(error));
+      }
+    }
+  }
+
+  /**
+   * Remembers which backends there are, so that the deliveries of one that is gone later can be found.
+   *
+   * @param names Those there are now.
+   * @returns Those there were, and are no more.
+   */
+  async rememberBackends(names: readonly string[]): Promise<readonly string[]> {
+    const prefix = `outbox/${this.#options.namespace ?? "default"}/`;
+    const known: string[] = [];
+    for (let after: string | undefined = "";;) {
+      const page = await this.store.listState(prefix, { limit: 500, ...(after === "" ? {} : { after }) });
+      for (const { key } of page) known.push(key.slice(prefix.length));
+      after = page.at(-1)?.key;
+      if (after === undefined || page.length < 500) break;
+    }
+    const added = names.filter((name) => !known.includes(name));
+    if (added.length > 0) {
+      await this.store.commit(added.map((name) => ({ type: "set-state", key: prefix + name, value: true })));
+    }
+    return known.filter((name) => !names.includes(name));
   }
 
   /** The queue of one backend. */

@@ -100,7 +100,7 @@ const MAX_CONFLICTS = 20;
 export class PlanRunner {
   readonly #options: PlanRunnerOptions;
   readonly #key: string;
-  readonly #moves = new Map<string, PlanMove>();
+  readonly #moves = new WeakMap<ClaimedMessage, PlanMove>();
   #timers: QueueConsumer | undefined;
 
   /**
@@ -123,8 +123,8 @@ export class PlanRunner {
   }
 
   /** Stops. Timers stay in the store. */
-  async stop(): Promise<void> {
-    await this.#timers?.stop();
+  async stop(deadlineMs: number = 10_000): Promise<void> {
+    await this.#timers?.stop(deadlineMs);
     this.#timers = undefined;
   }
 
@@ -309,15 +309,14 @@ export class PlanRunner {
         const loaded = await this.#load(step.planId);
         if (loaded === undefined) return [];
         const move = await this.#advance(loaded, { type: "timeout", leaf: step.leaf });
-        this.#moves.set(claimed.lease.token, move);
+        this.#moves.set(claimed, move);
         return move.operations;
       },
     };
   }
 
   #told(claimed: ClaimedMessage, committed: boolean): void {
-    const move = this.#moves.get(claimed.lease.token);
-    this.#moves.delete(claimed.lease.token);
+    const move = this.#moves.get(claimed);
     if (move !== undefined && committed) this.tell(move);
   }
 

@@ -12,6 +12,7 @@ import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts
 import type { Receipt, RejectedReceipt, UnknownReceipt } from "../message/receipt.ts";
 import { fromStoredMessage } from "../message/stored-message.ts";
 import type { ReleaseOperation, StoreOperation } from "../store/message-store.ts";
+import { deferred } from "../support/abort.ts";
 import { backoffDelayMs } from "../support/backoff.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
@@ -92,6 +93,8 @@ const INLINE_PAUSE_MS = 250;
 /** How long a backend that is not started, or whose credentials are refused, is left alone. */
 const BACKEND_PAUSE_MS = 5_000;
 const BACKEND_DOWN_PAUSE_MS = 60_000;
+/** How long a backend may take to end an attempt once it is told to. */
+const GRACE_MS = 5_000;
 const CRASHED = "the worker that was sending it ended before the answer came";
 
 /**
@@ -102,7 +105,12 @@ export class SenderWorker {
   readonly #options: SenderWorkerOptions;
   readonly #retry: RetryPolicy;
   readonly #pacer: Pacer;
-  readonly #announcements = new Map<string, { readonly row: OutboxRow; readonly events: readonly DeliveryEvent[] }>();
+  // Weak: a settlement that fails leaves nothing behind.
+  readonly #announcements = new WeakMap<
+    ClaimedMessage,
+    { readonly row: OutboxRow; readonly events: readonly DeliveryEvent[] }
+  >();
+  readonly #handedOver = new WeakSet<ClaimedMessage>();
   #consumer: QueueConsumer | undefined;
   #downSince: number | undefined;
 
@@ -149,10 +157,22 @@ export class SenderWorker {
       concurrency: policy.concurrency ?? 16,
       leaseMs: queue.claimTimeoutMs,
       clock,
-      work: (claimed, context) => this.#work(queue.key, claimed, context),
+      work: (claimed, context) => this.#workOrPostpone(queue.key, claimed, context),
       settled: (claimed, _settlement, committed) => this.#settled(claimed, committed),
       onError: (error) => logger.error("sender error", { backend: communicator.name, ...errorFields(error) }),
     });
+  }
+
+  /** What fails before the backend has the message, a store most likely, says nothing of the message: it waits. */
+  async #workOrPostpone(channel: string, claimed: ClaimedMessage, context: WorkContext): Promise<Settlement> {
+    try {
+      return await this.#work(channel, claimed, context);
+    } catch (error) {
+      if (this.#handedOver.has(claimed)) throw error;
+      const { communicator, logger } = this.#options;
+      logger.error("sender error before sending", { backend: communicator.name, ...errorFields(error) });
+      return postpone(BACKEND_PAUSE_MS);
+    }
   }
 
   async #work(channel: string, claimed: ClaimedMessage, context: WorkContext): Promise<Settlement> {
@@ -206,6 +226,7 @@ export class SenderWorker {
       }
     }
     await this.#record(attempt, this.#event(attempt, "attempting", { attempt: context.attempt }));
+    this.#handedOver.add(attempt.claimed);
     const receipt = await this.#attempt(attempt, context);
     return this.#settle(attempt, receipt, context.attempt);
   }
@@ -219,13 +240,14 @@ export class SenderWorker {
     context.signal.addEventListener("abort", onAbort, { once: true });
     if (context.signal.aborted) onAbort();
     const timeoutMs = policy.sendTimeoutMs ?? communicator.sendTimeoutMs ?? 60_000;
-    const timer = clock.setTimer(
-      timeoutMs,
-      () =>
-        controller.abort(new PosthornError("timeout", `Cannot wait longer than ${timeoutMs} ms`, { retryable: true })),
-    );
+    const late = new PosthornError("timeout", `Cannot wait longer than ${timeoutMs} ms`, { retryable: true });
+    const ignored = deferred<never>();
+    const timers = [
+      clock.setTimer(timeoutMs, () => controller.abort(late)),
+      clock.setTimer(timeoutMs + GRACE_MS, () => ignored.reject(late)), // a backend that ignores its signal
+    ];
     try {
-      return await communicator.send(fromStoredMessage(row.message), {
+      const sent = communicator.send(fromStoredMessage(row.message), {
         deliveryId: row.deliveryId,
         attempt: context.attempt,
         signal: controller.signal,
@@ -233,12 +255,14 @@ export class SenderWorker {
         ...(row.progress === undefined ? {} : { progress: row.progress }),
         ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
       });
+      const receipt: unknown = await Promise.race([sent, ignored.promise]);
+      return isReceipt(receipt) ? receipt : { outcome: "unknown", detail: "the backend gave no receipt" };
     } catch (error) {
       logger.error("backend threw", { backend: communicator.name, deliveryId: row.deliveryId, ...errorFields(error) });
       const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
       return { outcome: "unknown", detail: `the backend threw ${word}` };
     } finally {
-      timer.cancel();
+      for (const timer of timers) timer.cancel();
       context.signal.removeEventListener("abort", onAbort);
     }
   }
@@ -414,13 +438,12 @@ export class SenderWorker {
 
   /** The operations that record entries. Observers hear of the entries once the settlement is committed. */
   #announce(attempt: Attempt, events: readonly DeliveryEvent[]): readonly StoreOperation[] {
-    this.#announcements.set(attempt.claimed.lease.token, { row: attempt.row, events });
+    this.#announcements.set(attempt.claimed, { row: attempt.row, events });
     return events.map((event) => this.#options.outbox.ledger.operation(event));
   }
 
   #settled(claimed: ClaimedMessage, committed: boolean): void {
-    const announcement = this.#announcements.get(claimed.lease.token);
-    this.#announcements.delete(claimed.lease.token);
+    const announcement = this.#announcements.get(claimed);
     if (announcement === undefined || !committed) return;
     const message = fromStoredMessage(announcement.row.message);
     for (const event of announcement.events) this.#options.outbox.notify(event, message);
@@ -442,6 +465,11 @@ interface Attempt {
 
 function withRow(attempt: Attempt, changes: Partial<OutboxRow>): Attempt {
   return { ...attempt, row: { ...attempt.row, ...changes } };
+}
+
+function isReceipt(value: unknown): value is Receipt {
+  return typeof value === "object" && value !== null && "outcome" in value &&
+    ["accepted", "rejected", "unknown", "skipped"].some((outcome) => outcome === value.outcome);
 }
 
 /** Nothing was tried: back into the queue for a while, no attempt counted. */
