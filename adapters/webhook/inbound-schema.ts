@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { JsonObject } from "../../core/mod.ts";
+import { INCOMING_KINDS, type JsonObject } from "../../core/mod.ts";
 
 const message: JsonObject = {
   type: "object",
@@ -24,18 +24,7 @@ const message: JsonObject = {
     },
     text: { type: "string", description: "What was said." },
     kind: {
-      enum: [
-        "text",
-        "audio",
-        "image",
-        "video",
-        "document",
-        "contact",
-        "location",
-        "interactive",
-        "reaction",
-        "unsupported",
-      ],
+      enum: [...INCOMING_KINDS],
       default: "text",
     },
     sender: { type: "string", description: "The sender's name." },

@@ -6,6 +6,7 @@
 import {
   cloneJson,
   encodeBase64,
+  INCOMING_KINDS,
   type IncomingKind,
   type IncomingMessage,
   type JsonObject,
@@ -33,18 +34,7 @@ const MAX_MESSAGE_BYTES = 262_144;
 const MAX_DEPTH = 32;
 const MAX_ID_LENGTH = 200;
 const VISIBLE = /^[\x21-\x7e]{1,180}$/;
-const KINDS: ReadonlySet<string> = new Set<IncomingKind>([
-  "text",
-  "audio",
-  "image",
-  "video",
-  "document",
-  "contact",
-  "location",
-  "interactive",
-  "reaction",
-  "unsupported",
-]);
+const KINDS: ReadonlySet<string> = new Set(INCOMING_KINDS);
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   "id",
   "conversation",

@@ -75,7 +75,8 @@ export interface MessagePayload {
   readonly id?: string;
 }
 
-const KINDS: readonly IncomingKind[] = [
+/** The kinds of message there are. */
+export const INCOMING_KINDS: readonly IncomingKind[] = [
   "text",
   "audio",
   "image",
@@ -90,7 +91,7 @@ const KINDS: readonly IncomingKind[] = [
 
 /** Whether a word is a kind of message. */
 export function isIncomingKind(word: string): word is IncomingKind {
-  return (KINDS as readonly string[]).includes(word);
+  return (INCOMING_KINDS as readonly string[]).includes(word);
 }
 
 /** Builds messages of the specification's form. A word in it is never a command to the program: it is data. */
