@@ -13,26 +13,16 @@ import {
   type StartReport,
 } from "../dispatcher/communication-dispatcher.ts";
 import type { RouteExplanation } from "../dispatcher/label-routes.ts";
-import { leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
 import { FallbackCommunicator } from "../delivery/fallback-group.ts";
-import { checkNotification, type NotificationPayload } from "../delivery/notification.ts";
-import { ConfigError, type ConfigIssue, ConflictError, PosthornError } from "../errors.ts";
+import type { NotificationPayload } from "../delivery/notification.ts";
+import { ConfigError, type ConfigIssue, PosthornError } from "../errors.ts";
 import { Inbox } from "../inbox/inbox.ts";
 import { Ledger } from "../ledger/ledger.ts";
-import type { DeliveryEvent } from "../message/delivery-event.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createIdGenerator } from "../message/ids.ts";
-import type { IncomingMessage } from "../message/incoming-message.ts";
-import { cloneJson, type JsonValue } from "../message/json.ts";
-import {
-  createOutgoingMessage,
-  type OutgoingMessage,
-  type OutgoingMessageInit,
-  type Severity,
-} from "../message/outgoing-message.ts";
-import type { ProviderReceipt } from "../message/receipt.ts";
+import type { OutgoingMessage, OutgoingMessageInit, Severity } from "../message/outgoing-message.ts";
 import { Outbox } from "../outbox/outbox.ts";
-import { type PlanAnswer, type PlanMove, type PlanRecord, PlanRunner } from "../outbox/plan-runner.ts";
+import { type PlanAnswer, PlanRunner } from "../outbox/plan-runner.ts";
 import { type SenderPolicy, SenderWorker } from "../outbox/sender-worker.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import type { MessageStore } from "../store/message-store.ts";
@@ -41,16 +31,12 @@ import { type Clock, systemClock } from "../support/clock.ts";
 import { raceAbort } from "../support/abort.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import type { ApplicationConfig, OutboxConfig } from "./application-config.ts";
+import { extraFields, inOrderOfNeed, issuesOf } from "./backend-assembly.ts";
 import { createChannels } from "./channels-from-config.ts";
+import { Intake } from "./intake.ts";
 import { Messenger } from "./messenger.ts";
-import {
-  arrivedBy,
-  type AskOptions,
-  type DeliverOptions,
-  type DurableOutcome,
-  notificationPlan,
-  skippedOf,
-} from "./notification-plan.ts";
+import type { AskOptions, DeliverOptions, DurableOutcome } from "./notification-plan.ts";
+import { Notifications } from "./notifications.ts";
 import { senderPolicyFrom } from "./sender-policy.ts";
 
 /** What an application is made from beside its configuration. */
@@ -81,9 +67,6 @@ export interface ApplicationOptions {
   /** `pump`: no workers run by themselves; call {@link Application.pump}. @default `workers` */
   readonly mode?: "workers" | "pump";
 }
-
-/** How often something is tried again that somebody else changed meanwhile. */
-const MAX_CONFLICTS = 10;
 
 /** How a backend is. */
 export interface BackendHealth {
@@ -152,7 +135,8 @@ export class Application {
   #restarts = new AbortController();
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
-  readonly #newId: () => string;
+  readonly #notifications: Notifications;
+  readonly #intake: Intake;
   readonly #closeStore: boolean;
   readonly #outboxConfig: OutboxConfig;
   readonly #mode: "workers" | "pump";
@@ -167,7 +151,6 @@ export class Application {
     this.store = options.store ?? new MemoryStore({ clock });
     this.#closeStore = options.closeStore ?? options.store === undefined;
     const newId = options.newId ?? createIdGenerator(() => clock.now());
-    this.#newId = newId;
     const workerId = options.workerId ?? newId();
     const shared = { store: this.store, clock, logger, newId };
     const { ledger = {}, inbox = {}, outbox = {} } = config;
@@ -211,6 +194,9 @@ export class Application {
       ...(defaultBackend === undefined ? {} : { defaultBackend }),
       ...(inbox.concurrency === undefined ? {} : { concurrency: inbox.concurrency }),
     });
+    const { inbox: box, outbox: queue, dispatcher, plans, messenger } = this;
+    this.#notifications = new Notifications({ plans, outbox: queue, dispatcher, clock, newId });
+    this.#intake = new Intake({ inbox: box, outbox: queue, plans, messenger, dispatcher, logger });
     if (config.communications?.enabled === true) {
       this.#createBackends(config.communications.backends ?? {}, options, workerId);
     }
@@ -286,8 +272,8 @@ export class Application {
     workerId: string,
   ): void {
     this.dispatcher.register(communicator, { labels, ...(minSeverity === undefined ? {} : { minSeverity }) });
-    communicator.setIncomingHandler((messages) => this.#receive(messages));
-    communicator.setReceiptHandler((backendName, receipts) => this.#receipts(backendName, receipts));
+    communicator.setIncomingHandler((messages) => this.#intake.receive(messages));
+    communicator.setReceiptHandler((backendName, receipts) => this.#intake.receipts(backendName, receipts));
     if (policy.onUnknown === "fallback") this.#fallsBack.add(communicator.name);
     if (communicator instanceof FallbackCommunicator) {
       this.dispatcher.expandWith(communicator.name, (message) => this.#beginPlan(communicator, message));
@@ -500,30 +486,8 @@ export class Application {
    * @returns What came of it, with every attempt from the ledger.
    * @throws {ValidationError} If the payload is not one, or names a backend that is not there.
    */
-  async deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
-    const notification = checkNotification(payload);
-    const message = createOutgoingMessage(
-      {
-        id: notification.notificationId,
-        message: notification.textContent,
-        label: "notification",
-        ...(notification.subject === undefined ? {} : { subject: notification.subject }),
-        ...(notification.htmlContent === undefined ? {} : { html: notification.htmlContent }),
-        ...(notification.eventType === undefined ? {} : { metadata: { eventType: notification.eventType } }),
-      },
-      { newId: this.#newId, now: () => this.clock.now() },
-    );
-    const planId = await this.#start(message, notificationPlan(notification, this.communicators, options), false);
-    const end = await this.ledger.waitFor(planId, options.signal === undefined ? {} : { signal: options.signal });
-    const attempts = (await this.ledger.eventsOf(message.id)).filter((event) => event.deliveryId !== planId);
-    const record = await this.plans.find(planId);
-    const channel = record === undefined ? undefined : arrivedBy(record);
-    return {
-      delivered: end.status === "accepted",
-      attempts,
-      skipped: record === undefined ? [] : skippedOf(record),
-      ...(end.status === "accepted" && channel !== undefined ? { channel } : {}),
-    };
+  deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
+    return this.#notifications.deliver(payload, options);
   }
 
   /**
@@ -535,63 +499,8 @@ export class Application {
    * @returns The answer, and where it came from.
    * @throws {PosthornError} With code `unanswered` when nobody answered in time, or nobody could be asked.
    */
-  async ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
-    const notification = checkNotification(payload);
-    const { policy = "parallel", withinMs, timeoutMs, signal } = options;
-    const message = createOutgoingMessage(
-      { id: notification.notificationId, message: notification.textContent, label: "question" },
-      { newId: this.#newId, now: () => this.clock.now() },
-    );
-    const terms = { policy, confirm: "reply" as const, ...(withinMs === undefined ? {} : { withinMs }) };
-    const planId = await this.#start(message, notificationPlan(notification, this.communicators, terms), true);
-    const timeout = new AbortController();
-    const timer = timeoutMs === undefined ? undefined : this.clock.setTimer(timeoutMs, () => timeout.abort());
-    try {
-      const both = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-      await this.ledger.waitFor(planId, { signal: both });
-    } catch (error) {
-      if (!timeout.signal.aborted) throw error;
-      await this.plans.settle(planId, false);
-    } finally {
-      timer?.cancel();
-    }
-    const record = await this.plans.find(planId);
-    if (record?.answer === undefined) {
-      throw new PosthornError("unanswered", `Cannot get an answer to "${message.id}": nobody gave one`);
-    }
-    await this.#tellOthers(record, record.answer);
-    return record.answer;
-  }
-
-  /** Tells those who were asked too that somebody has answered. */
-  async #tellOthers(record: PlanRecord, answer: PlanAnswer): Promise<void> {
-    const by = answer.sender === undefined ? "" : ` by ${answer.sender}`;
-    const told = leavesOf(record.plan).filter(({ leaf, node }) => {
-      const status = stateAt(record.state, leaf)?.status;
-      return node.backendName !== answer.backendName && (status === "sent" || status === "late" || status === "done");
-    });
-    const note = createOutgoingMessage(
-      { id: `${record.message.id}/answered`, message: `Answered${by} on ${answer.backendName}`, label: "question" },
-      { newId: this.#newId, now: () => this.clock.now() },
-    );
-    const targets = told.map(({ node }) => ({
-      backendName: node.backendName,
-      ...(node.recipient === undefined ? {} : { recipient: node.recipient }),
-    }));
-    await this.outbox.enqueue(note, await this.outbox.prepare(note, targets));
-  }
-
-  async #start(message: OutgoingMessage, plan: PlanNode, isQuestion: boolean): Promise<string> {
-    const planId = await deliveryIdOf(message.id, "notification");
-    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      if (await this.plans.find(planId) !== undefined) return planId;
-      const move = await this.plans.begin(planId, "notification", plan, message, isQuestion);
-      const { committed } = await this.store.commit(move.operations);
-      if (!committed) continue; // somebody else began the same one
-      this.plans.tell(move);
-      return planId;
-    }
-    throw new ConflictError(`Cannot begin notification "${message.id}": the same is being begun again and again`);
+  ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
+    return this.#notifications.ask(payload, options);
   }
 
   /**
@@ -661,130 +570,8 @@ export class Application {
     });
     return [...configured, ...gone];
   }
-
-  /** Takes a batch in, together with what its replies settle: a plan that waited for one, a question. */
-  async #receive(messages: readonly IncomingMessage[]): Promise<void> {
-    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      const moves = await this.#movesBy(messages);
-      const isNew = await this.inbox.accept(messages, moves.flatMap((move) => move.operations));
-      if (isNew === undefined) continue; // a plan moved on meanwhile: look again
-      for (const move of moves) this.plans.tell(move);
-      this.#publish(messages, isNew);
-      return;
-    }
-    throw new ConflictError("Cannot take messages in: plans they settle change faster than they can be written");
-  }
-
-  async #movesBy(messages: readonly IncomingMessage[]): Promise<readonly PlanMove[]> {
-    const moves: PlanMove[] = [];
-    const moved = new Set<string>();
-    for (const { backendName, conversation, replyTo, text, sender, timestamp } of messages) {
-      const move = await this.plans.followReply({
-        backendName,
-        conversation,
-        answer: { text, backendName, at: timestamp, ...(sender === undefined ? {} : { sender }) },
-        ...(replyTo === undefined ? {} : { replyTo }),
-      });
-      if (move === undefined || moved.has(move.record.planId)) continue; // the first answer of a batch counts
-      moved.add(move.record.planId);
-      moves.push(move);
-    }
-    return moves;
-  }
-
-  /** With a handler, its router publishes; without one, nobody would. */
-  #publish(messages: readonly IncomingMessage[], isNew: readonly boolean[]): void {
-    if (this.messenger.isHandling) return;
-    for (const [index, message] of messages.entries()) {
-      if (isNew[index] === true) this.dispatcher.incomingPublisher.publish(message);
-    }
-  }
-
-  async #receipts(backendName: string, receipts: readonly ProviderReceipt[]): Promise<void> {
-    const { operations, events, unmatched } = await this.ledger.receiptOperations(backendName, receipts);
-    const kept = this.inbox.quarantineOperations(
-      backendName,
-      unmatched.map((receipt): JsonValue => ({ kind: "receipt", ...receipt })),
-    );
-    const { results } = await this.store.commit([...operations, ...kept]);
-    for (const [index, event] of events.entries()) {
-      if (results[index]?.status !== "done") continue;
-      this.outbox.notify(event);
-      await this.#movePlan(event);
-    }
-  }
-
-  async #movePlan(event: DeliveryEvent): Promise<void> {
-    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      const move = await this.plans.followReceipt(event);
-      if (move.operations.length === 0) return;
-      const { committed } = await this.store.commit(move.operations);
-      if (committed) return this.plans.tell(move);
-    }
-    this.logger.error("receipt could not move its plan", { deliveryId: event.deliveryId });
-  }
-}
-
-/** Groups come after the backends they are made of; what names nobody, or itself, is left for the registry to refuse. */
-function inOrderOfNeed(
-  backends: Readonly<Record<string, BackendConfig>>,
-): readonly (readonly [string, BackendConfig])[] {
-  const waiting = Object.entries(backends).filter(([, config]) => config.enabled !== false);
-  const ordered: (readonly [string, BackendConfig])[] = [];
-  for (let progress = true; progress;) {
-    progress = false;
-    for (const entry of [...waiting]) {
-      const [name, { channels }] = entry;
-      const needs = Array.isArray(channels) ? channels : [];
-      if (waiting.some(([other]) => other !== name && needs.includes(other))) continue;
-      ordered.push(entry);
-      waiting.splice(waiting.indexOf(entry), 1);
-      progress = true;
-    }
-  }
-  return [...ordered, ...waiting];
 }
 
 function wordOf(error: unknown): string {
   return error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
-}
-
-function issuesOf(error: unknown, path: string): readonly ConfigIssue[] {
-  if (error instanceof ConfigError) {
-    return error.issues.map((issue) => ({
-      ...issue,
-      path: issue.path.startsWith(path) ? issue.path : joined(path, issue.path),
-    }));
-  }
-  if (error instanceof PosthornError) return [{ path, message: error.message }];
-  throw error;
-}
-
-function joined(path: string, rest: string): string {
-  return rest === "" ? path : `${path}.${rest}`;
-}
-
-const COMMON_KEYS: ReadonlySet<string> = new Set([
-  "type",
-  "enabled",
-  "labels",
-  "min_severity",
-  "retry",
-  "rate",
-  "on_unknown",
-  "hold_for",
-  "allow_recipients",
-  "lane_hold",
-  "send_timeout",
-  "concurrency",
-]);
-
-/** The keys of a kind registered without a schema, which nobody else claims. */
-function extraFields(config: BackendConfig, hasSchema: boolean): Readonly<Record<string, JsonValue>> {
-  const fields: Record<string, JsonValue> = {};
-  if (hasSchema) return fields;
-  for (const [key, value] of Object.entries(config)) {
-    if (!COMMON_KEYS.has(key) && value !== undefined) fields[key] = cloneJson(value, key);
-  }
-  return fields;
 }

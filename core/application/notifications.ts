@@ -1,0 +1,153 @@
+/**
+ * Notifications and questions: plans begun by the program itself, and what it hears of them.
+ *
+ * @module
+ */
+import { leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
+import { checkNotification, type NotificationPayload } from "../delivery/notification.ts";
+import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
+import { ConflictError, PosthornError } from "../errors.ts";
+import { deliveryIdOf } from "../message/delivery-id.ts";
+import { createOutgoingMessage, type OutgoingMessage } from "../message/outgoing-message.ts";
+import type { Outbox } from "../outbox/outbox.ts";
+import type { PlanAnswer, PlanRecord, PlanRunner } from "../outbox/plan-runner.ts";
+import type { Clock } from "../support/clock.ts";
+import {
+  arrivedBy,
+  type AskOptions,
+  type DeliverOptions,
+  type DurableOutcome,
+  notificationPlan,
+  skippedOf,
+} from "./notification-plan.ts";
+
+/** What notifications use of an application. */
+export interface NotificationParts {
+  /** Follows the plans. */
+  readonly plans: PlanRunner;
+  /** Where deliveries are queued. */
+  readonly outbox: Outbox;
+  /** Knows the backends. */
+  readonly dispatcher: CommunicationDispatcher;
+  /** Time. */
+  readonly clock: Clock;
+  /** Gives ids. */
+  readonly newId: () => string;
+}
+
+/** How often a plan is begun again that somebody else began meanwhile. */
+const MAX_CONFLICTS = 10;
+
+/** Begins notifications and questions, and waits for what comes of them. */
+export class Notifications {
+  readonly #parts: NotificationParts;
+
+  /**
+   * Makes one.
+   *
+   * @param parts What it uses of an application.
+   */
+  constructor(parts: NotificationParts) {
+    this.#parts = parts;
+  }
+
+  /** See `Application.deliver`. */
+  async deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
+    const notification = checkNotification(payload);
+    const message = createOutgoingMessage(
+      {
+        id: notification.notificationId,
+        message: notification.textContent,
+        label: "notification",
+        ...(notification.subject === undefined ? {} : { subject: notification.subject }),
+        ...(notification.htmlContent === undefined ? {} : { html: notification.htmlContent }),
+        ...(notification.eventType === undefined ? {} : { metadata: { eventType: notification.eventType } }),
+      },
+      { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
+    );
+    const planId = await this.#start(
+      message,
+      notificationPlan(notification, this.#parts.dispatcher.communicators, options),
+      false,
+    );
+    const end = await this.#parts.outbox.ledger.waitFor(
+      planId,
+      options.signal === undefined ? {} : { signal: options.signal },
+    );
+    const attempts = (await this.#parts.outbox.ledger.eventsOf(message.id)).filter((event) =>
+      event.deliveryId !== planId
+    );
+    const record = await this.#parts.plans.find(planId);
+    const channel = record === undefined ? undefined : arrivedBy(record);
+    return {
+      delivered: end.status === "accepted",
+      attempts,
+      skipped: record === undefined ? [] : skippedOf(record),
+      ...(end.status === "accepted" && channel !== undefined ? { channel } : {}),
+    };
+  }
+
+  /** See `Application.ask`. */
+  async ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
+    const notification = checkNotification(payload);
+    const { policy = "parallel", withinMs, timeoutMs, signal } = options;
+    const message = createOutgoingMessage(
+      { id: notification.notificationId, message: notification.textContent, label: "question" },
+      { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
+    );
+    const terms = { policy, confirm: "reply" as const, ...(withinMs === undefined ? {} : { withinMs }) };
+    const planId = await this.#start(
+      message,
+      notificationPlan(notification, this.#parts.dispatcher.communicators, terms),
+      true,
+    );
+    const timeout = new AbortController();
+    const timer = timeoutMs === undefined ? undefined : this.#parts.clock.setTimer(timeoutMs, () => timeout.abort());
+    try {
+      const both = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
+      await this.#parts.outbox.ledger.waitFor(planId, { signal: both });
+    } catch (error) {
+      if (!timeout.signal.aborted) throw error;
+      await this.#parts.plans.settle(planId, false);
+    } finally {
+      timer?.cancel();
+    }
+    const record = await this.#parts.plans.find(planId);
+    if (record?.answer === undefined) {
+      throw new PosthornError("unanswered", `Cannot get an answer to "${message.id}": nobody gave one`);
+    }
+    await this.#tellOthers(record, record.answer);
+    return record.answer;
+  }
+
+  /** Tells those who were asked too that somebody has answered. */
+  async #tellOthers(record: PlanRecord, answer: PlanAnswer): Promise<void> {
+    const by = answer.sender === undefined ? "" : ` by ${answer.sender}`;
+    const told = leavesOf(record.plan).filter(({ leaf, node }) => {
+      const status = stateAt(record.state, leaf)?.status;
+      return node.backendName !== answer.backendName && (status === "sent" || status === "late" || status === "done");
+    });
+    const note = createOutgoingMessage(
+      { id: `${record.message.id}/answered`, message: `Answered${by} on ${answer.backendName}`, label: "question" },
+      { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
+    );
+    const targets = told.map(({ node }) => ({
+      backendName: node.backendName,
+      ...(node.recipient === undefined ? {} : { recipient: node.recipient }),
+    }));
+    await this.#parts.outbox.enqueue(note, await this.#parts.outbox.prepare(note, targets));
+  }
+
+  async #start(message: OutgoingMessage, plan: PlanNode, isQuestion: boolean): Promise<string> {
+    const planId = await deliveryIdOf(message.id, "notification");
+    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+      if (await this.#parts.plans.find(planId) !== undefined) return planId;
+      const move = await this.#parts.plans.begin(planId, "notification", plan, message, isQuestion);
+      const { committed } = await this.#parts.outbox.store.commit(move.operations);
+      if (!committed) continue; // somebody else began the same one
+      this.#parts.plans.tell(move);
+      return planId;
+    }
+    throw new ConflictError(`Cannot begin notification "${message.id}": the same is being begun again and again`);
+  }
+}
