@@ -82,6 +82,9 @@ describe(`examples/deploy/${command().runtime}`, () => {
       const first = await start(env);
       assert.equal(await post(first.url, 1, "one"), 200);
       await until(() => answers().length === 1);
+      // The network has it; give the process the moment it takes to write that down. Killed before, it would be an
+      // `unknown`, sent again, marked, once the dead process's lease is over.
+      await new Promise((resolve) => setTimeout(resolve, 500));
       first.child.kill("SIGKILL");
       await first.ended;
       const second = await start(env);
