@@ -17,6 +17,13 @@ import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import { nearest } from "../support/nearest.ts";
 import { IncomingPublisher } from "./incoming-publisher.ts";
+import {
+  type DispatchEntry,
+  type DispatchReport,
+  settledEntry,
+  settledFrom,
+  type Undelivered,
+} from "./dispatch-report.ts";
 import { LabelRoutes, type Route, type RouteExplanation, type RouteOptions } from "./label-routes.ts";
 
 /** What a dispatcher is made from. */
@@ -31,66 +38,7 @@ export interface CommunicationDispatcherOptions {
   readonly newId?: () => string;
 }
 
-/** What became of one delivery, as far as `emit` knows. */
-export interface DispatchEntry {
-  /** The delivery. */
-  readonly deliveryId: string;
-  /** By which backend. */
-  readonly backendName: string;
-  /** To whom; absent for the backend's own destination. */
-  readonly recipient?: string;
-  /**
-   * `queued`: committed to the outbox. `duplicate`: the same delivery was queued before. Without an outbox, the outcome of
-   * the attempt.
-   */
-  readonly status: "queued" | "duplicate" | Receipt["outcome"];
-  /** The outcome of the attempt, without an outbox. */
-  readonly receipt?: Receipt;
-}
-
-/** A backend that should have got the message and has nobody to give it to, or a label nobody takes. */
-export interface Undelivered {
-  /** `unknown-label`: no backend takes the label. `severity`: those that do, take only worse. `no-recipient`: a backend has no address for it. */
-  readonly reason: "unknown-label" | "severity" | "no-recipient";
-  /** The backend, where it is one. */
-  readonly backendName?: string;
-  /** The same in words, with what to do. */
-  readonly detail: string;
-}
-
-/** How a delivery ended. */
-export interface SettledDelivery {
-  /** The delivery. */
-  readonly deliveryId: string;
-  /** By which backend. */
-  readonly backendName: string;
-  /** To whom. */
-  readonly recipient?: string;
-  /** How it ended. */
-  readonly status: DeliveryEvent["status"];
-  /** Why, as a stable word, when it did not go well. */
-  readonly reason?: string;
-  /** The network's own code. */
-  readonly code?: string;
-  /** What a person should know. */
-  readonly detail?: string;
-}
-
-/** What `emit` did. */
-export interface DispatchReport {
-  /** The message. */
-  readonly messageId: string;
-  /** One entry per delivery. */
-  readonly deliveries: readonly DispatchEntry[];
-  /** What reached nobody, and why. Nothing is dropped in silence. */
-  readonly undelivered: readonly Undelivered[];
-  /**
-   * Waits for the end of every delivery: accepted by the network, or given up.
-   *
-   * @param options A signal that ends the wait.
-   */
-  settled(options?: { readonly signal?: AbortSignal }): Promise<readonly SettledDelivery[]>;
-}
+export type { DispatchEntry, DispatchReport, SettledDelivery, Undelivered } from "./dispatch-report.ts";
 
 /** What became of starting the backends. */
 export interface StartReport {
@@ -399,34 +347,4 @@ function isList(options: RouteOptions | readonly string[]): options is readonly 
 function noRecipient(backendName: string): Undelivered {
   const detail = `backend "${backendName}" has no recipient for this message: name some, or configure a default`;
   return { reason: "no-recipient", backendName, detail };
-}
-
-function settledFrom(event: DeliveryEvent): SettledDelivery {
-  const { deliveryId, backendName, recipient, status, reason, code, detail } = event;
-  return {
-    deliveryId,
-    backendName,
-    status,
-    ...(recipient === undefined ? {} : { recipient }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(code === undefined ? {} : { code }),
-    ...(detail === undefined ? {} : { detail }),
-  };
-}
-
-function settledEntry(entry: DispatchEntry): SettledDelivery {
-  const { deliveryId, backendName, recipient, receipt } = entry;
-  const status = receipt?.outcome ?? "unknown";
-  const reason = receipt?.outcome === "rejected" ? receipt.reason : undefined;
-  const code = receipt?.outcome === "rejected" ? receipt.code : undefined;
-  const detail = receipt?.detail;
-  return {
-    deliveryId,
-    backendName,
-    status,
-    ...(recipient === undefined ? {} : { recipient }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(code === undefined ? {} : { code }),
-    ...(detail === undefined ? {} : { detail }),
-  };
 }
