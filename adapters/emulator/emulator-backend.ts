@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  BACKEND_COMMON_KEYS,
   type BackendConfig,
   type BackendContext,
   type BackendType,
@@ -18,21 +19,6 @@ import { EmulatorCommunicator } from "./emulator-communicator.ts";
 
 /** What a configuration may say of an emulator. */
 const KEYS: readonly string[] = ["token", "conversation", "keep_entries", "max_conversations", "max_text_length"];
-
-/** What every backend may have; others read it. */
-const COMMON: ReadonlySet<string> = new Set([
-  "type",
-  "enabled",
-  "labels",
-  "min_severity",
-  "retry",
-  "rate",
-  "on_unknown",
-  "allow_recipients",
-  "lane_hold",
-  "send_timeout",
-  "concurrency",
-]);
 
 /**
  * The kind `emulator`: `token`, `conversation`, `keep_entries`, `max_conversations`, `max_text_length`, all optional.
@@ -53,7 +39,7 @@ export const emulator: BackendType = {
   type: "emulator",
   create(name: string, config: BackendConfig, { store, clock, logger }: BackendContext): Communicator {
     const issues: ConfigIssue[] = Object.keys(config)
-      .filter((key) => !COMMON.has(key) && !KEYS.includes(key))
+      .filter((key) => !BACKEND_COMMON_KEYS.includes(key) && !KEYS.includes(key))
       .map((key) => ({ path: key, message: unknownKey(key) }));
     const text = (key: string): string | undefined => {
       const value = config[key];

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  BACKEND_COMMON_KEYS,
   type BackendConfig,
   type BackendContext,
   type BackendType,
@@ -43,20 +44,6 @@ function keyOf(option: keyof SmtpOptions): string {
   return option === "accessToken" ? option : SMTP_OPTION_KEYS[option];
 }
 
-/** What every backend may have; others read it. */
-const COMMON: ReadonlySet<string> = new Set([
-  "type",
-  "enabled",
-  "labels",
-  "min_severity",
-  "retry",
-  "rate",
-  "on_unknown",
-  "concurrency",
-  "lane_hold",
-  "send_timeout",
-]);
-
 /** Takes our keys, turns seconds into milliseconds, and suspects a slip of the pen in what is nearly one of them. */
 function readConfig(config: BackendConfig): { readonly options: SmtpOptions; readonly issues: readonly ConfigIssue[] } {
   const known = new Map(Object.entries(SMTP_OPTION_KEYS).map(([option, key]) => [key, option]));
@@ -68,7 +55,7 @@ function readConfig(config: BackendConfig): { readonly options: SmtpOptions; rea
       options[option] = option.endsWith("Ms") && typeof value === "number" ? value * 1_000 : value;
       continue;
     }
-    if (COMMON.has(key)) continue;
+    if (BACKEND_COMMON_KEYS.includes(key)) continue;
     const guess = nearest(key, [...known.keys()]);
     if (guess !== undefined) {
       issues.push({ path: key, message: `unknown key; did you mean "${guess}"?` });

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { type BackendConfig, ConfigError, type ConfigIssue, kindOf, nearest } from "../../core/mod.ts";
+import {
+  BACKEND_COMMON_KEYS,
+  type BackendConfig,
+  ConfigError,
+  type ConfigIssue,
+  kindOf,
+  nearest,
+} from "../../core/mod.ts";
 import { issuesOf, type TelegramChat, type TelegramOptions } from "./options.ts";
 
 /** The keys of a Telegram backend in a configuration, without those every backend has. */
@@ -32,21 +39,6 @@ export const TELEGRAM_CHAT_KEYS = ["chat_id", "topic_id", "command_authorized", 
 /** Accepted because the specification's examples have them. The Bot API needs none of them. */
 const IGNORED_KEYS = ["api_id", "api_hash", "session_string"] as const;
 
-/** What every backend may be told; the application reads these. */
-const COMMON_KEYS = [
-  "type",
-  "enabled",
-  "labels",
-  "min_severity",
-  "retry",
-  "rate",
-  "on_unknown",
-  "concurrency",
-  "lane_hold",
-  "send_timeout",
-  "allow_recipients",
-] as const;
-
 /** What {@link readTelegramConfig} found. */
 export interface TelegramConfig {
   /** The options as code writes them. */
@@ -66,7 +58,7 @@ export function readTelegramConfig(config: BackendConfig): TelegramConfig {
   const issues: ConfigIssue[] = [];
   const reader = new ConfigReader(config, "", issues);
   const warnings: string[] = [];
-  const known: readonly string[] = [...TELEGRAM_OPTION_KEYS, ...COMMON_KEYS];
+  const known: readonly string[] = [...TELEGRAM_OPTION_KEYS, ...BACKEND_COMMON_KEYS];
   for (const key of Object.keys(config)) {
     if (known.includes(key)) continue;
     const guess = nearest(key, known);

@@ -46,7 +46,7 @@ export interface InboxConfig {
 export interface LedgerConfig {
   /** How long entries are kept, in seconds. @default 30 days */
   readonly max_age?: number;
-  /** How many entries are kept. @default as many as there are */
+  /** How many entries are kept. @default as many as there are; in a memory store 100,000 */
   readonly max_count?: number;
 }
 

@@ -30,7 +30,7 @@ import { backoffDelayMs } from "../support/backoff.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { raceAbort } from "../support/abort.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
-import type { ApplicationConfig, OutboxConfig } from "./application-config.ts";
+import type { ApplicationConfig, LedgerConfig, OutboxConfig } from "./application-config.ts";
 import { extraFields, inOrderOfNeed, issuesOf } from "./backend-assembly.ts";
 import { createChannels } from "./channels-from-config.ts";
 import { Intake } from "./intake.ts";
@@ -86,6 +86,9 @@ const globalBackends = new BackendRegistry();
 export function registeredBackends(): BackendRegistry {
   return globalBackends;
 }
+
+/** How many entries of the ledger a store in memory keeps, unless configured otherwise. */
+const MEMORY_LEDGER_ENTRIES = 100_000;
 
 /** How long stopping waits for what is being handled and sent, and tries to send what a store in memory still holds. */
 const STOP_DEADLINE_MS = 10_000;
@@ -158,7 +161,7 @@ export class Application {
     this.ledger = new Ledger({
       ...shared,
       ...(ledger.max_age === undefined ? {} : { retentionMs: ledger.max_age * 1_000 }),
-      ...(ledger.max_count === undefined ? {} : { maxCount: ledger.max_count }),
+      ...maxCountOf(ledger, this.store),
     });
     const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     this.outbox = new Outbox({ ...shared, ...lease, ledger: this.ledger });
@@ -574,4 +577,10 @@ export class Application {
 
 function wordOf(error: unknown): string {
   return error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
+}
+
+/** What a store in memory keeps is kept in memory: without a limit of its own, the ledger gets one there. */
+function maxCountOf({ max_count }: LedgerConfig, store: MessageStore): { readonly maxCount?: number } {
+  if (max_count !== undefined) return { maxCount: max_count };
+  return store.capabilities.durable ? {} : { maxCount: MEMORY_LEDGER_ENTRIES };
 }

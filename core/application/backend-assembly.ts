@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BackendConfig } from "../communicators/backend-registry.ts";
+import { BACKEND_COMMON_KEYS, type BackendConfig } from "../communicators/backend-registry.ts";
 import { ConfigError, type ConfigIssue, PosthornError } from "../errors.ts";
 import { cloneJson, type JsonValue } from "../message/json.ts";
 
@@ -43,27 +43,12 @@ function joined(path: string, rest: string): string {
   return rest === "" ? path : `${path}.${rest}`;
 }
 
-const COMMON_KEYS: ReadonlySet<string> = new Set([
-  "type",
-  "enabled",
-  "labels",
-  "min_severity",
-  "retry",
-  "rate",
-  "on_unknown",
-  "hold_for",
-  "allow_recipients",
-  "lane_hold",
-  "send_timeout",
-  "concurrency",
-]);
-
 /** The keys of a kind registered without a schema, which nobody else claims. */
 export function extraFields(config: BackendConfig, hasSchema: boolean): Readonly<Record<string, JsonValue>> {
   const fields: Record<string, JsonValue> = {};
   if (hasSchema) return fields;
   for (const [key, value] of Object.entries(config)) {
-    if (!COMMON_KEYS.has(key) && value !== undefined) fields[key] = cloneJson(value, key);
+    if (!BACKEND_COMMON_KEYS.includes(key) && value !== undefined) fields[key] = cloneJson(value, key);
   }
   return fields;
 }

@@ -24,6 +24,22 @@ export interface BackendConfig {
   readonly [key: string]: unknown;
 }
 
+/** The keys every backend may have, whatever its kind; the application reads them. */
+export const BACKEND_COMMON_KEYS: readonly string[] = [
+  "type",
+  "enabled",
+  "labels",
+  "min_severity",
+  "retry",
+  "rate",
+  "on_unknown",
+  "hold_for",
+  "concurrency",
+  "lane_hold",
+  "send_timeout",
+  "allow_recipients",
+];
+
 /** What a backend may use of its surroundings. */
 export interface BackendContext {
   /** Finds another backend by its configured name, for backends made of others. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-const PLAIN = /^[A-Za-z0-9_-]{1,100}$/;
+/** Without `_`, which parts the id of the message from the name of the backend. */
+const PLAIN = /^[A-Za-z0-9-]{1,100}$/;
 
 /**
  * The id of the delivery of one message by one backend to one recipient: the same each time it is asked for, and made of

@@ -93,6 +93,11 @@ export const COMMON_BACKEND_KEYS: KeyRules = {
     description: "What becomes of a message of which nobody can say whether it arrived",
     default: "retry",
   },
+  hold_for: {
+    field: seconds(0.001, 366 * DAY),
+    description: "With `on_unknown: hold`: how long such a message waits for a person",
+    default: 86_400,
+  },
   concurrency: { field: integer(1, 10_000), description: "How many sends at once, in the place of the outbox's" },
   lane_hold: {
     field: seconds(0, 366 * DAY),

@@ -79,6 +79,7 @@ describe("BACKEND_SCHEMAS", () => {
       concurrency: 1,
       lane_hold: 1,
       send_timeout: 1,
+      hold_for: 600,
       allow_recipients: ["*"],
     };
     assert.deepEqual(["type", ...Object.keys(common)].toSorted(), COMMON.toSorted());

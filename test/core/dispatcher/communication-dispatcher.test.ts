@@ -8,8 +8,11 @@ import {
   IncomingPublisher,
   noOp,
   NoOpCommunicator,
+  type OutgoingMessage,
   QueueEventSubscriber,
+  type Receipt,
   RoutingError,
+  type SendContext,
   TrackingEventSubscriber,
   ValidationError,
 } from "../../../core/mod.ts";
@@ -64,7 +67,12 @@ describe("CommunicationDispatcher.emit", () => {
   });
 
   it("gives one entry per recipient, with the outcome of each", async () => {
-    const a = new ScriptedCommunicator("a", { script: [REFUSED, LOST, new Error("boom")] });
+    const a = new ScriptedCommunicator("a");
+    const byRecipient = (_message: OutgoingMessage, { recipient }: SendContext): Promise<Receipt> => {
+      if (recipient === "r3") return Promise.reject(new Error("boom"));
+      return Promise.resolve(recipient === "r1" ? REFUSED : recipient === "r2" ? LOST : { outcome: "accepted" });
+    };
+    a.script.push(byRecipient, byRecipient, byRecipient, byRecipient);
     const dispatcher = await dispatcherWith([a, ["default"]]);
     const report = await dispatcher.emit({ message: "x", metadata: { recipients: ["r1", "r2", "r3", "r4"] } });
     assert.deepEqual(report.deliveries.map((entry) => [entry.recipient, entry.status]), [
