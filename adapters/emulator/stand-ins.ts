@@ -12,3 +12,11 @@ export { type FaultScope, type TelegramFault } from "./telegram-stand-in-faults.
 export { TelegramStandIn, type TelegramStandInOptions } from "./telegram-stand-in.ts";
 export * from "./webhook-stand-in.ts";
 export * from "./whatsapp-stand-in.ts";
+export type { TelegramStandInAnswer, TelegramStandInMessage } from "./telegram-stand-in-messages.ts";
+export type { TelegramStandInEntity } from "./telegram-stand-in-html.ts";
+export type { TelegramStandInFile, TelegramStandInParameters } from "./telegram-stand-in-request.ts";
+export type {
+  TelegramStandInDelivery,
+  TelegramStandInUpdate,
+  TelegramStandInWebhook,
+} from "./telegram-stand-in-updates.ts";

@@ -94,7 +94,11 @@ export class TelegramStandInApi {
   readonly #remembered: number;
   #fileCount = 0;
 
-  /** @param options The token, the chats, time. */
+  /**
+   * Makes one that nobody has called yet.
+   *
+   * @param options The token, the chats, time.
+   */
   constructor(options: TelegramStandInApiOptions = {}) {
     const { token = "424242:stand-in-token-of-no-use-elsewhere", clock = systemClock, chats } = options;
     this.token = token;

@@ -358,5 +358,6 @@ function notA(argument: string, expected: string, value: unknown): ValidationErr
 }
 
 function writeToConsole(error: unknown): void {
+  // deno-lint-ignore no-console -- the last resort, where nobody said whom to tell
   console.error("Cannot call a listener of MemoryStore.watch():", error);
 }

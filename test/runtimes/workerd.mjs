@@ -122,8 +122,7 @@ async function bundle(file, place) {
     external: ["node:*", "cloudflare:*"],
     // CommonJS packages may ask for built-ins while they load.
     banner: {
-      js:
-        'import { createRequire as __createRequire } from "node:module"; const require = __createRequire("/");',
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire("/");',
     },
     keepNames: true,
     // package.json says that our modules have no side effects; a test file is nothing else.
@@ -142,12 +141,8 @@ function configOf({ compatibilityDate, compatibilityFlags }, durableObjects) {
   const flags = compatibilityFlags.map((flag) => JSON.stringify(flag)).join(
     ", ",
   );
-  const namespaces = classes.map(([, name]) =>
-    `(className = "${name}", uniqueKey = "${name}", enableSql = true)`
-  );
-  const bindings = classes.map(([binding, name]) =>
-    `(name = "${binding}", durableObjectNamespace = "${name}")`
-  );
+  const namespaces = classes.map(([, name]) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`);
+  const bindings = classes.map(([binding, name]) => `(name = "${binding}", durableObjectNamespace = "${name}")`);
   // nodejs_compat makes process.env of them.
   for (const name of ["POSTHORN_LONG", "POSTHORN_SEED"]) {
     const value = process.env[name];
