@@ -61,6 +61,8 @@ export { type PrepareSends, RouterWorker, type RouterWorkerOptions } from "./inb
 export { isTerminal, Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 export * from "./outbox/outbox.ts";
 export { type OutboxRow } from "./outbox/outbox-row.ts";
+export * from "./outbox/plan-follower.ts";
+export * from "./outbox/sender-policy.ts";
 export * from "./outbox/sender-worker.ts";
 
 // Messages

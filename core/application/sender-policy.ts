@@ -7,7 +7,7 @@ import type { BackendConfig } from "../communicators/backend-registry.ts";
 import type { PacingDefaults, PacingRule, RetryPolicy } from "../communicators/communicator.ts";
 import { ConfigError, kindOf } from "../errors.ts";
 import { SEVERITIES, type Severity } from "../message/outgoing-message.ts";
-import type { SenderPolicy, UnknownPolicy } from "../outbox/sender-worker.ts";
+import type { SenderPolicy, UnknownPolicy } from "../outbox/sender-policy.ts";
 import type { OutboxConfig } from "./application-config.ts";
 
 const UNKNOWN_POLICIES: readonly UnknownPolicy[] = ["retry", "hold", "fallback"];

@@ -27,7 +27,7 @@ import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OutboxRow } from "./outbox-row.ts";
-import type { PlanContinuation, StepOutcome } from "./sender-worker.ts";
+import type { PlanContinuation, StepOutcome } from "./plan-follower.ts";
 
 /** What settled a plan, where a person did. */
 export interface PlanAnswer {

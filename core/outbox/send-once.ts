@@ -1,0 +1,71 @@
+/**
+ * One attempt to send a delivery.
+ *
+ * @module
+ */
+import type { WorkContext } from "../channels/queue-consumer.ts";
+import type { Communicator } from "../communicators/communicator.ts";
+import { PosthornError } from "../errors.ts";
+import type { Receipt } from "../message/receipt.ts";
+import { fromStoredMessage } from "../message/stored-message.ts";
+import { deferred } from "../support/abort.ts";
+import type { Clock } from "../support/clock.ts";
+import { errorFields, type Logger } from "../support/logger.ts";
+import type { OutboxRow } from "./outbox-row.ts";
+
+/** How long a backend may take to end an attempt once it is told to. */
+const GRACE_MS = 5_000;
+
+/** What one attempt needs of its surroundings. */
+export interface SendOnceOptions {
+  /** Sends it. */
+  readonly communicator: Communicator;
+  /** How long it may take. */
+  readonly timeoutMs: number;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what the backend threw. */
+  readonly logger: Logger;
+}
+
+/**
+ * Makes one attempt under a deadline. What a backend throws says nothing of how far the message came, nor does a backend
+ * that ignores its signal: both are `unknown`.
+ */
+export async function sendOnce(row: OutboxRow, context: WorkContext, options: SendOnceOptions): Promise<Receipt> {
+  const { communicator, timeoutMs, clock, logger } = options;
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(context.signal.reason);
+  context.signal.addEventListener("abort", onAbort, { once: true });
+  if (context.signal.aborted) onAbort();
+  const late = new PosthornError("timeout", `Cannot wait longer than ${timeoutMs} ms`, { retryable: true });
+  const ignored = deferred<never>();
+  const timers = [
+    clock.setTimer(timeoutMs, () => controller.abort(late)),
+    clock.setTimer(timeoutMs + GRACE_MS, () => ignored.reject(late)), // a backend that ignores its signal
+  ];
+  try {
+    const sent = communicator.send(fromStoredMessage(row.message), {
+      deliveryId: row.deliveryId,
+      attempt: context.attempt,
+      signal: controller.signal,
+      ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
+      ...(row.progress === undefined ? {} : { progress: row.progress }),
+      ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
+    });
+    const receipt: unknown = await Promise.race([sent, ignored.promise]);
+    return isReceipt(receipt) ? receipt : { outcome: "unknown", detail: "the backend gave no receipt" };
+  } catch (error) {
+    logger.error("backend threw", { backend: communicator.name, deliveryId: row.deliveryId, ...errorFields(error) });
+    const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
+    return { outcome: "unknown", detail: `the backend threw ${word}` };
+  } finally {
+    for (const timer of timers) timer.cancel();
+    context.signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function isReceipt(value: unknown): value is Receipt {
+  return typeof value === "object" && value !== null && "outcome" in value &&
+    ["accepted", "rejected", "unknown", "skipped"].some((outcome) => outcome === value.outcome);
+}
