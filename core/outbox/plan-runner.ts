@@ -3,67 +3,33 @@
  *
  * @module
  */
-import { deadLetterKey } from "../channels/dead-letter.ts";
 import { QueueConsumer, type Settlement } from "../channels/queue-consumer.ts";
-import {
-  advancePlan,
-  beginPlan,
-  leavesOf,
-  type PlanAction,
-  type PlanEvent,
-  type PlanNode,
-  type PlanOutcome,
-  type PlanState,
-  stateAt,
-} from "../delivery/delivery-plan.ts";
+import { advancePlan, beginPlan, type PlanEvent, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
 import { ConflictError } from "../errors.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
-import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
-import type { JsonObject, JsonValue } from "../message/json.ts";
-import type { OutgoingMessage, StoredOutgoingMessage } from "../message/outgoing-message.ts";
-import { fromStoredMessage, toStoredMessage } from "../message/stored-message.ts";
-import type { MessageStore, StoreOperation } from "../store/message-store.ts";
+import type { DeliveryEvent } from "../message/delivery-event.ts";
+import type { OutgoingMessage } from "../message/outgoing-message.ts";
+import { toStoredMessage } from "../message/stored-message.ts";
+import type { MessageStore } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OutboxRow } from "./outbox-row.ts";
 import type { PlanContinuation, StepOutcome } from "./plan-follower.ts";
+import {
+  awaitingKey,
+  type PlanAnswer,
+  planKey,
+  type PlanRecord,
+  recordFrom,
+  type Step,
+  stepFrom,
+  stepOfDelivery,
+} from "./plan-record.ts";
+import { type PlanMove, PlanWriter } from "./plan-writer.ts";
 
-/** What settled a plan, where a person did. */
-export interface PlanAnswer {
-  /** What was said; `""` where it was a button or an API call. */
-  readonly text: string;
-  /** By which backend it came. */
-  readonly backendName: string;
-  /** Who said it. */
-  readonly sender?: string;
-  /** When, in milliseconds since 1970. */
-  readonly at: number;
-}
-
-/** A plan as it stands in the store. JSON. */
-export interface PlanRecord {
-  /** The version of this form. */
-  readonly v: 1;
-  /** The plan's own delivery id. */
-  readonly planId: string;
-  /** The name of the group it belongs to. */
-  readonly groupName: string;
-  /** What is said. */
-  readonly message: StoredOutgoingMessage;
-  /** The plan. */
-  readonly plan: PlanNode;
-  /** How it stands. */
-  readonly state: PlanState;
-  /** How it ended, once it has. */
-  readonly outcome?: PlanOutcome;
-  /** What settled it, where a person did. */
-  readonly answer?: PlanAnswer;
-  /** A reply settles it, whatever else counts as arrived. */
-  readonly isQuestion?: boolean;
-  /** When it began, in milliseconds since 1970. */
-  readonly startedAt: number;
-}
+export type { PlanAnswer, PlanRecord } from "./plan-record.ts";
+export type { PlanMove } from "./plan-writer.ts";
 
 /** What a runner is made from. */
 export interface PlanRunnerOptions {
@@ -81,14 +47,6 @@ export interface PlanRunnerOptions {
   readonly namespace?: string;
 }
 
-/** A plan begun or moved on: what to commit, and what to tell observers of afterwards. */
-export interface PlanMove extends PlanContinuation {
-  /** The record after it. */
-  readonly record: PlanRecord;
-}
-
-const SETTLED_TTL_MS = 30 * 86_400_000;
-const AWAITING_TTL_MS = 8 * 86_400_000;
 const TIMER_LEASE_MS = 60_000;
 const MAX_CONFLICTS = 20;
 
@@ -99,7 +57,7 @@ const MAX_CONFLICTS = 20;
  */
 export class PlanRunner {
   readonly #options: PlanRunnerOptions;
-  readonly #key: string;
+  readonly #writer: PlanWriter;
   readonly #moves = new WeakMap<ClaimedMessage, PlanMove>();
   #timers: QueueConsumer | undefined;
 
@@ -110,7 +68,7 @@ export class PlanRunner {
    */
   constructor(options: PlanRunnerOptions) {
     this.#options = options;
-    this.#key = `${options.namespace ?? "default"}:plans`;
+    this.#writer = new PlanWriter(options);
   }
 
   get #store(): MessageStore {
@@ -135,14 +93,14 @@ export class PlanRunner {
 
   /** The key of the channel timers wait in, for those who ask when something is due. */
   get channelKey(): string {
-    return this.#key;
+    return this.#writer.channelKey;
   }
 
   #engine(): QueueConsumer {
     const { clock, logger, workerId } = this.#options;
     return this.#timers ??= new QueueConsumer({
       store: this.#store,
-      channel: this.#key,
+      channel: this.#writer.channelKey,
       workerId,
       concurrency: 16,
       leaseMs: TIMER_LEASE_MS,
@@ -181,8 +139,8 @@ export class PlanRunner {
       startedAt,
       ...(isQuestion ? { isQuestion } : {}),
     };
-    const queued = this.#event(record, "queued", {});
-    const move = await this.#perform(record, actions, 0);
+    const queued = this.#writer.event(record, "queued", {});
+    const move = await this.#writer.perform(record, actions, 0);
     return {
       record: move.record,
       operations: [...move.operations, this.#options.outbox.ledger.operation(queued, `${planId}/queued`)],
@@ -196,7 +154,7 @@ export class PlanRunner {
   }
 
   async #load(planId: string): Promise<{ readonly record: PlanRecord; readonly version: number } | undefined> {
-    const entry = await this.#store.getState(stateKey(planId));
+    const entry = await this.#store.getState(planKey(planId));
     const record = entry === undefined ? undefined : recordFrom(entry.value);
     return entry === undefined || record === undefined ? undefined : { record, version: entry.version };
   }
@@ -327,164 +285,6 @@ export class PlanRunner {
     const { record, version } = loaded;
     const { state, actions } = advancePlan(record.plan, record.state, event);
     if (state === record.state && actions.length === 0) return { record, operations: [], events: [] };
-    return await this.#perform({ ...record, state }, actions, version);
+    return await this.#writer.perform({ ...record, state }, actions, version);
   }
-
-  async #perform(record: PlanRecord, actions: readonly PlanAction[], version: number): Promise<PlanMove> {
-    const operations: StoreOperation[] = [];
-    const events: DeliveryEvent[] = [];
-    let outcome = record.outcome;
-    for (const action of actions) {
-      switch (action.type) {
-        case "send":
-          await this.#send(record, action.leaf, operations, events);
-          break;
-        case "timer":
-          operations.push(this.#timer(record, action.leaf, action.withinMs));
-          break;
-        case "cancel":
-          break; // the state says so, and the sender asks before it sends
-        case "settled":
-          outcome = action.outcome;
-          this.#settled(record, action.outcome, operations, events);
-          break;
-      }
-    }
-    const after: PlanRecord = outcome === undefined ? record : { ...record, outcome };
-    operations.push({
-      type: "set-state",
-      key: stateKey(record.planId),
-      value: recordToJson(after),
-      expectedVersion: version,
-      ...(outcome === undefined ? {} : { ttlMs: SETTLED_TTL_MS }),
-    });
-    return { record: after, operations, events };
-  }
-
-  async #send(record: PlanRecord, leaf: string, operations: StoreOperation[], events: DeliveryEvent[]): Promise<void> {
-    const { outbox } = this.#options;
-    const node = leavesOf(record.plan).find((each) => each.leaf === leaf)?.node;
-    if (node === undefined) return;
-    const { backendName, recipient } = node;
-    const step: JsonObject = { planId: record.planId, leaf };
-    const [prepared] = await outbox.prepare(fromStoredMessage(record.message), [{
-      backendName,
-      deliveryId: deliveryIdOfStep(record.planId, leaf),
-      plan: step,
-      ...(recipient === undefined ? {} : { recipient }),
-    }]);
-    if (prepared === undefined) return;
-    operations.push(...prepared.operations);
-    events.push(prepared.event);
-    if (recipient === undefined) return;
-    operations.push({
-      type: "set-state",
-      key: awaitingKey(backendName, recipient),
-      value: step,
-      ttlMs: AWAITING_TTL_MS,
-    });
-  }
-
-  #timer(record: PlanRecord, leaf: string, withinMs: number): StoreOperation {
-    const now = this.#options.clock.now();
-    return {
-      type: "append",
-      channel: this.#key,
-      mode: "queue",
-      message: {
-        v: 1,
-        id: `${record.planId}/${leaf}`,
-        timestamp: now,
-        senderId: "plan",
-        content: { planId: record.planId, leaf },
-        metadata: {},
-        namespace: this.#options.namespace ?? "default",
-        notBefore: now + withinMs,
-      },
-    };
-  }
-
-  #settled(record: PlanRecord, outcome: PlanOutcome, operations: StoreOperation[], events: DeliveryEvent[]): void {
-    const status: DeliveryStatus = outcome === "delivered"
-      ? "accepted"
-      : outcome === "cancelled"
-      ? "cancelled"
-      : "dead";
-    const event = this.#event(record, status, {
-      reason: outcome,
-      ...(record.answer === undefined ? {} : { detail: `answered on ${record.answer.backendName}` }),
-    });
-    events.push(event);
-    operations.push(this.#options.outbox.ledger.operation(event));
-    if (status === "dead") operations.push(this.#deadLetter(record, outcome));
-  }
-
-  #deadLetter(record: PlanRecord, outcome: PlanOutcome): StoreOperation {
-    const at = this.#options.clock.now();
-    return {
-      type: "append",
-      channel: deadLetterKey(this.#key),
-      mode: "log",
-      message: {
-        v: 1,
-        id: record.planId,
-        timestamp: at,
-        senderId: "plan",
-        content: recordToJson({ ...record, outcome }),
-        metadata: { "posthorn.dead": { reason: outcome, at, failures: [] } },
-        namespace: this.#options.namespace ?? "default",
-        correlationId: record.message.id,
-      },
-    };
-  }
-
-  #event(record: PlanRecord, status: DeliveryStatus, more: Partial<DeliveryEvent>): DeliveryEvent {
-    return {
-      deliveryId: record.planId,
-      messageId: record.message.id,
-      backendName: record.groupName,
-      status,
-      at: this.#options.clock.now(),
-      ...more,
-    };
-  }
-}
-
-interface Step {
-  readonly planId: string;
-  readonly leaf: string;
-}
-
-/** The identity of a plan's delivery. */
-export function deliveryIdOfStep(planId: string, leaf: string): string {
-  return `${planId}_s${leaf}`;
-}
-
-function stepOfDelivery(deliveryId: string): Step | undefined {
-  const match = /^(.+)_s(\d+(?:-\d+)*|)$/.exec(deliveryId);
-  const [, planId, leaf] = match ?? [];
-  return planId === undefined || leaf === undefined ? undefined : { planId, leaf };
-}
-
-function stepFrom(value: JsonValue | undefined): Step | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const { planId, leaf } = value as JsonObject;
-  return typeof planId === "string" && typeof leaf === "string" ? { planId, leaf } : undefined;
-}
-
-function stateKey(planId: string): string {
-  return `plan/${planId}`;
-}
-
-function awaitingKey(backendName: string, conversation: string): string {
-  return `awaiting/${backendName}/${conversation}`;
-}
-
-function recordToJson(record: PlanRecord): JsonValue {
-  return record as PlanRecord & JsonObject; // made of JSON values only; the store checks it again
-}
-
-function recordFrom(value: JsonValue): PlanRecord | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return "planId" in value && "plan" in value && "state" in value ? value as PlanRecord & JsonObject : undefined;
 }

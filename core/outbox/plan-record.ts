@@ -1,0 +1,92 @@
+/**
+ * A plan as it stands in the store.
+ *
+ * @module
+ */
+import type { PlanNode, PlanOutcome, PlanState } from "../delivery/delivery-plan.ts";
+import type { JsonObject, JsonValue } from "../message/json.ts";
+import type { StoredOutgoingMessage } from "../message/outgoing-message.ts";
+
+/** What settled a plan, where a person did. */
+export interface PlanAnswer {
+  /** What was said; `""` where it was a button or an API call. */
+  readonly text: string;
+  /** By which backend it came. */
+  readonly backendName: string;
+  /** Who said it. */
+  readonly sender?: string;
+  /** When, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** A plan as it stands in the store. JSON. */
+export interface PlanRecord {
+  /** The version of this form. */
+  readonly v: 1;
+  /** The plan's own delivery id. */
+  readonly planId: string;
+  /** The name of the group it belongs to. */
+  readonly groupName: string;
+  /** What is said. */
+  readonly message: StoredOutgoingMessage;
+  /** The plan. */
+  readonly plan: PlanNode;
+  /** How it stands. */
+  readonly state: PlanState;
+  /** How it ended, once it has. */
+  readonly outcome?: PlanOutcome;
+  /** What settled it, where a person did. */
+  readonly answer?: PlanAnswer;
+  /** A reply settles it, whatever else counts as arrived. */
+  readonly isQuestion?: boolean;
+  /** When it began, in milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+/** A delivery of a plan, by its place. */
+export interface Step {
+  /** The plan. */
+  readonly planId: string;
+  /** The place in it: `"0"`, `"1-0"`. */
+  readonly leaf: string;
+}
+
+/** The identity of a plan's delivery. */
+export function deliveryIdOfStep(planId: string, leaf: string): string {
+  return `${planId}_s${leaf}`;
+}
+
+/** The step a delivery id belongs to. */
+export function stepOfDelivery(deliveryId: string): Step | undefined {
+  const match = /^(.+)_s(\d+(?:-\d+)*|)$/.exec(deliveryId);
+  const [, planId, leaf] = match ?? [];
+  return planId === undefined || leaf === undefined ? undefined : { planId, leaf };
+}
+
+/** Reads a step back. */
+export function stepFrom(value: JsonValue | undefined): Step | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const { planId, leaf } = value as JsonObject;
+  return typeof planId === "string" && typeof leaf === "string" ? { planId, leaf } : undefined;
+}
+
+/** Where a plan stands in the store. */
+export function planKey(planId: string): string {
+  return `plan/${planId}`;
+}
+
+/** Where stands which step was the last to be sent to a conversation. */
+export function awaitingKey(backendName: string, conversation: string): string {
+  return `awaiting/${backendName}/${conversation}`;
+}
+
+/** A record as the JSON a store takes. */
+export function recordToJson(record: PlanRecord): JsonValue {
+  return record as PlanRecord & JsonObject; // made of JSON values only; the store checks it again
+}
+
+/** Reads a record back. @returns `undefined` when it is not one. */
+export function recordFrom(value: JsonValue): PlanRecord | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return "planId" in value && "plan" in value && "state" in value ? value as PlanRecord & JsonObject : undefined;
+}
