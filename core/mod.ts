@@ -30,7 +30,7 @@ export type { AskOptions, DeliverOptions, DurableOutcome, SkippedChannel } from 
 export * from "./delivery/channel-registry.ts";
 export * from "./delivery/delivery-channel.ts";
 export * from "./delivery/delivery-plan.ts";
-export { fallback, FallbackCommunicator, type FallbackOptions } from "./delivery/fallback-group.ts";
+export { fallback, FallbackCommunicator, type FallbackOptions, type PlanTerms } from "./delivery/fallback-group.ts";
 export { htmlToText } from "./delivery/html-to-text.ts";
 export {
   type NotificationPayload,
@@ -57,7 +57,12 @@ export type {
   SendTarget,
 } from "./inbox/message-context.ts";
 export { Router } from "./inbox/router.ts";
-export { type PrepareSends, RouterWorker, type RouterWorkerOptions } from "./inbox/router-worker.ts";
+export {
+  type PreparedSends,
+  type PrepareSends,
+  RouterWorker,
+  type RouterWorkerOptions,
+} from "./inbox/router-worker.ts";
 export { isTerminal, Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 export * from "./outbox/outbox.ts";
 export { type OutboxRow } from "./outbox/outbox-row.ts";

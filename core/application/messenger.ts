@@ -10,11 +10,10 @@ import { kindOf, NotRunningError, PosthornError, RoutingError, ValidationError }
 import type { Inbox } from "../inbox/inbox.ts";
 import type { IncomingMessageHandler, MessageContext, PendingSend, SendTarget } from "../inbox/message-context.ts";
 import { Router } from "../inbox/router.ts";
-import { RouterWorker } from "../inbox/router-worker.ts";
+import { type PreparedSends, RouterWorker } from "../inbox/router-worker.ts";
 import type { IncomingMessage } from "../message/incoming-message.ts";
 import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
 import type { DeliveryTarget, Outbox, PreparedDelivery } from "../outbox/outbox.ts";
-import type { StoreOperation } from "../store/message-store.ts";
 import { type Deferred, deferred, raceAbort } from "../support/abort.ts";
 import type { BackoffOptions } from "../support/backoff.ts";
 import type { Clock } from "../support/clock.ts";
@@ -83,6 +82,7 @@ interface Taker {
 export class Messenger {
   readonly #parts: MessengerParts;
   #router: RouterWorker | undefined;
+  #pumped: RouterWorker | undefined;
   #handler: IncomingMessageHandler | undefined;
   #running = false;
   readonly #ready: Handed[] = [];
@@ -148,14 +148,16 @@ export class Messenger {
     const held = [...this.#ready.splice(0), ...(this.#current === undefined ? [] : [this.#current])];
     for (const { end } of held) end.reject(new NotRunningError("Cannot go on: the messenger stops"));
     this.#current = undefined;
-    await this.#router?.stop(deadlineMs);
+    await Promise.all([this.#router?.stop(deadlineMs), this.#pumped?.stop(deadlineMs)]);
     this.#router = undefined;
+    this.#pumped = undefined;
   }
 
   /** Handles what is due now. @returns How many messages. */
   async pump(limits: { readonly budgetMs?: number; readonly maxMessages?: number } = {}): Promise<number> {
     if (this.#handler === undefined) return 0;
-    const router = this.#router ?? this.#makeRouter(this.#handler, this.#parts.concurrency);
+    // One for all pumps: they share its limits, and stopping waits for what they handle.
+    const router = this.#router ?? (this.#pumped ??= this.#makeRouter(this.#handler, this.#parts.concurrency));
     return await router.pump(limits);
   }
 
@@ -337,32 +339,33 @@ export class Messenger {
 
   async #commit(send: PendingSend): Promise<string> {
     const { operations, committed } = await this.prepareSends([send]);
-    await this.#parts.outbox.store.commit(operations);
-    committed();
+    const { results } = await this.#parts.outbox.store.commit(operations);
+    committed(results);
     return send.id;
   }
 
   /** Makes what was said ready to be committed. */
-  async prepareSends(
-    sends: readonly PendingSend[],
-  ): Promise<{ readonly operations: readonly StoreOperation[]; readonly committed: () => void }> {
+  async prepareSends(sends: readonly PendingSend[]): Promise<PreparedSends> {
     const { outbox } = this.#parts;
-    const ready: { readonly message: OutgoingMessage; readonly deliveries: readonly PreparedDelivery[] }[] = [];
+    const ready: { readonly message: OutgoingMessage; readonly delivery: PreparedDelivery }[] = [];
     for (const send of sends) {
-      const { message, target } = this.#address(send);
-      ready.push({ message, deliveries: await outbox.prepare(message, [target]) });
+      const { message, targets } = this.#address(send);
+      for (const delivery of await outbox.prepare(message, targets)) ready.push({ message, delivery });
     }
     return {
-      operations: ready.flatMap(({ deliveries }) => deliveries.flatMap((delivery) => delivery.operations)),
-      committed: () => {
-        for (const { message, deliveries } of ready) {
-          for (const { event } of deliveries) outbox.notify(event, message);
+      operations: ready.flatMap(({ delivery }) => delivery.operations),
+      committed: (results) => {
+        let next = 0;
+        for (const { message, delivery } of ready) {
+          // The same said again, by a handler that ran again, is not queued again: nobody is told of it twice.
+          if (results[next]?.status === "done") outbox.notify(delivery.event, message);
+          next += delivery.operations.length;
         }
       },
     };
   }
 
-  #address(send: PendingSend): { readonly message: OutgoingMessage; readonly target: DeliveryTarget } {
+  #address(send: PendingSend): { readonly message: OutgoingMessage; readonly targets: readonly DeliveryTarget[] } {
     const { backendName, recipient } = this.#resolve(send.to);
     const content = typeof send.content === "string" ? { message: send.content } : send.content;
     const { newId, clock } = this.#parts;
@@ -370,7 +373,10 @@ export class Messenger {
       { ...content, id: send.id, label: "reply", recipients: [recipient] },
       { newId, now: () => clock.now() },
     );
-    return { message, target: { backendName, recipient } };
+    // The backend knows which lane an address is in: the topics of a group share their chat's.
+    const destinations = this.#parts.dispatcher.find(backendName)?.destinations(message) ?? [];
+    const known = destinations.length > 0 ? destinations : [{ recipient }];
+    return { message, targets: known.map((destination) => ({ ...destination, backendName })) };
   }
 
   #resolve(to: SendTarget): { readonly backendName: string; readonly recipient: string } {

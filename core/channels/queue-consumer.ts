@@ -35,6 +35,7 @@ export class QueueConsumer {
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Running>();
   readonly #leftBehind = deferred<void>();
+  readonly #pumps = new Set<Promise<number>>();
   #loop: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #isInterrupted = false;
@@ -93,6 +94,16 @@ export class QueueConsumer {
    * @returns How many pieces were done.
    */
   async pump(limits: { readonly budgetMs?: number; readonly maxMessages?: number } = {}): Promise<number> {
+    const pump = this.#pump(limits);
+    this.#pumps.add(pump);
+    try {
+      return await pump;
+    } finally {
+      this.#pumps.delete(pump);
+    }
+  }
+
+  async #pump(limits: { readonly budgetMs?: number; readonly maxMessages?: number }): Promise<number> {
     const { budgetMs = Infinity, maxMessages = Infinity } = limits;
     const { clock, concurrency } = this.#options;
     const deadline = clock.monotonic() + budgetMs;
@@ -260,7 +271,8 @@ export class QueueConsumer {
   }
 
   async #end(): Promise<void> {
-    await Promise.race([this.#loop?.then(() => this.#allDone()) ?? this.#allDone(), this.#leftBehind.promise]);
+    const claiming = Promise.allSettled([this.#loop, ...this.#pumps]);
+    await Promise.race([claiming.then(() => this.#allDone()), this.#leftBehind.promise]);
     this.#isOver = true;
     this.#grace?.cancel();
     this.#heartbeat?.cancel();

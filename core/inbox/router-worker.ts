@@ -8,7 +8,7 @@ import { QueueConsumer, type Settlement, type WorkContext } from "../channels/qu
 import type { ClaimedMessage } from "../message/channel-message.ts";
 import type { InboundEvent } from "../message/delivery-event.ts";
 import type { IncomingMessage } from "../message/incoming-message.ts";
-import type { StoreOperation } from "../store/message-store.ts";
+import type { OperationResult, StoreOperation } from "../store/message-store.ts";
 import { backoffDelayMs, type BackoffOptions } from "../support/backoff.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
@@ -16,10 +16,16 @@ import { inboundEvent, type Inbox } from "./inbox.ts";
 import { HandlerContext, type IncomingMessageHandler, type PendingSend } from "./message-context.ts";
 import { incomingFromJson } from "./stored-incoming.ts";
 
-/** Makes what a handler said ready to be committed. `committed` is called after it was. */
-export type PrepareSends = (
-  sends: readonly PendingSend[],
-) => Promise<{ readonly operations: readonly StoreOperation[]; readonly committed: () => void }>;
+/** What a handler said, ready to be committed. */
+export interface PreparedSends {
+  /** What queues it. */
+  readonly operations: readonly StoreOperation[];
+  /** To be called once they are committed, with the result of each. */
+  readonly committed: (results: readonly OperationResult[]) => void;
+}
+
+/** Makes what a handler said ready to be committed. */
+export type PrepareSends = (sends: readonly PendingSend[]) => Promise<PreparedSends>;
 
 /** What a router worker is made from. */
 export interface RouterWorkerOptions {
@@ -50,7 +56,8 @@ export interface RouterWorkerOptions {
 export class RouterWorker {
   readonly #options: RouterWorkerOptions;
   readonly #consumer: QueueConsumer;
-  readonly #after = new WeakMap<ClaimedMessage, () => void>(); // weak: a settlement that fails leaves nothing behind
+  /** What is done once a settlement is committed. Weak: one that fails leaves nothing behind. */
+  readonly #after = new WeakMap<ClaimedMessage, (results: readonly OperationResult[]) => void>();
 
   /**
    * Makes a router worker.
@@ -68,8 +75,7 @@ export class RouterWorker {
       leaseMs: inbox.queue.claimTimeoutMs,
       clock,
       work: (claimed, context) => this.#work(claimed, context),
-      settled: (claimed, _settlement, committed, results) =>
-        this.#settled(claimed, committed, results[0]?.status !== "lease-lost"),
+      settled: (claimed, _settlement, committed, results) => this.#settled(claimed, committed, results),
       onError: (error) => logger.error("router error", errorFields(error)),
     });
   }
@@ -110,13 +116,13 @@ export class RouterWorker {
   async #done(claimed: ClaimedMessage, context: HandlerContext): Promise<Settlement> {
     const { prepareSends, clock, inbox } = this.#options;
     const replies = await prepareSends(context.sends);
-    const operations = [...await context.stateOperations(), ...replies.operations];
+    const state = await context.stateOperations();
     const event = inboundEvent(context.message, "handled", clock.now(), { attempt: context.attempt });
-    this.#then(claimed, event, () => {
-      replies.committed();
+    this.#then(claimed, event, (results) => {
+      replies.committed(results.slice(1 + state.length)); // the first is that of the acknowledgement
       inbox.forget(context.message.id);
     });
-    return { kind: "ack", operations };
+    return { kind: "ack", operations: [...state, ...replies.operations] };
   }
 
   #failed(claimed: ClaimedMessage, message: IncomingMessage, attempt: number, error: unknown): Settlement {
@@ -146,16 +152,24 @@ export class RouterWorker {
   }
 
   /** What is said and done once the settlement is committed. */
-  #then(claimed: ClaimedMessage, event: InboundEvent, effect: () => void = () => {}): void {
-    this.#after.set(claimed, () => {
-      effect();
+  #then(
+    claimed: ClaimedMessage,
+    event: InboundEvent,
+    effect: (results: readonly OperationResult[]) => void = () => {},
+  ): void {
+    this.#after.set(claimed, (results) => {
+      effect(results);
       this.#options.inbox.notify(event);
     });
   }
 
-  async #settled(claimed: ClaimedMessage, committed: boolean, isHeld: boolean): Promise<void> {
-    if (committed) return this.#after.get(claimed)?.();
-    if (isHeld) await this.#giveBack(claimed);
+  async #settled(
+    claimed: ClaimedMessage,
+    committed: boolean,
+    results: readonly OperationResult[],
+  ): Promise<void> {
+    if (committed) return this.#after.get(claimed)?.(results);
+    if (results[0]?.status !== "lease-lost") await this.#giveBack(claimed);
   }
 
   /** The state the handler had read was changed by somebody else: nothing of this try counts, the next comes soon. */

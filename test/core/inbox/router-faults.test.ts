@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
-import { Application, ManualClock, MemoryStore, type ReceivedMessage } from "../../../core/mod.ts";
+import {
+  Application,
+  type Destination,
+  ManualClock,
+  MemoryStore,
+  type OutgoingMessage,
+  type ReceivedMessage,
+} from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { said, ScriptedCommunicator } from "../../support/scripted-communicator.ts";
 
@@ -11,11 +18,20 @@ interface Scene {
   readonly app: Application;
 }
 
-async function scene(): Promise<Scene> {
+/** A network whose addresses are rooms with topics: `room/topic`. The topics of a room share its pace. */
+class Rooms extends ScriptedCommunicator {
+  override destinations(message: OutgoingMessage): readonly Destination[] {
+    if (message.recipients.length === 0) return super.destinations(message);
+    return message.recipients.map((recipient) => ({ recipient, lane: recipient.split("/")[0] ?? recipient }));
+  }
+}
+
+async function scene(options: { readonly mode?: "workers" | "pump" } = {}): Promise<Scene> {
   const clock = new ManualClock();
   const store = new MemoryStore({ clock });
-  const chat = new ScriptedCommunicator("chat", { now: () => clock.now() });
+  const chat = new Rooms("chat", { now: () => clock.now() });
   const app = await Application.create({}, {
+    ...options,
     clock,
     store,
     communicators: [{ communicator: chat }],
@@ -56,6 +72,69 @@ describe("RouterWorker", () => {
     await it.clock.advance(10);
     assert.equal((await it.store.getState("conversation/chat/ann"))?.value, 42);
     await stop(it);
+  });
+
+  it("puts answers into the lane that the backend names for their address", async () => {
+    const it = await scene({ mode: "pump" });
+    it.app.messenger.route((context) => {
+      context.reply("here");
+      context.send("there", "chat:den/9");
+    });
+    await it.chat.receive([said("1", "den/1", "hello"), said("2", "attic", "hello")]);
+    assert.equal(await it.app.messenger.pump(), 2);
+    await it.app.messenger.sendMsg("and there", "chat:den/3");
+    const { messages } = await it.store.query({ channel: (await it.app.outbox.queue("chat")).key });
+    assert.deepEqual(messages.map(({ orderingKey }) => orderingKey).sort(), ["attic", "den", "den", "den", "den"]);
+    await it.app.pump();
+    assert.deepEqual(it.chat.seen.map(({ recipient }) => recipient).sort(), [
+      "attic",
+      "den/1",
+      "den/3",
+      "den/9",
+      "den/9",
+    ]);
+    await stop(it);
+  });
+
+  it("tells observers once that an answer is queued, though it be said again", async () => {
+    const it = await scene();
+    const queued: string[] = [];
+    it.app.outbox.observe(({ status, messageId }) => {
+      if (status === "queued") queued.push(messageId);
+    });
+    it.app.messenger.route((context) => {
+      context.reply({ id: "the-answer", message: "yes" });
+    });
+    await it.chat.receive([said("1", "ann", "hello"), said("2", "bob", "hello"), said("3", "ann", "again")]);
+    await eventually(it.clock, () => it.chat.seen.length === 2, 1, 100);
+    await it.clock.advance(10);
+    await it.app.messenger.sendMsg({ id: "the-answer", message: "yes" }, "chat:ann");
+    assert.deepEqual(queued, ["the-answer", "the-answer"]);
+    assert.deepEqual(it.chat.seen.map(({ recipient }) => recipient).sort(), ["ann", "bob"]);
+    await stop(it);
+  });
+
+  it("is waited for by stop() when it runs in a pump", async () => {
+    const it = await scene({ mode: "pump" });
+    const done: string[] = [];
+    it.app.messenger.route(async (context) => {
+      await it.clock.sleep(3_000);
+      context.reply("at last");
+      done.push(context.message.id);
+    });
+    await it.chat.receive([said("1", "ann", "hello")]);
+    const pumping = it.app.messenger.pump();
+    await it.clock.advance(1_000);
+    let stopped = false;
+    const stopping = it.app.stop().then(() => void (stopped = true));
+    await it.clock.advance(1_000);
+    assert.deepEqual([stopped, done], [false, []]);
+    await eventually(it.clock, () => stopped, 500, 20);
+    await stopping;
+    assert.deepEqual(done, ["1"]);
+    assert.equal(await pumping, 1);
+    assert.equal((await it.store.stats(it.app.inbox.queue.key)).stored, 0);
+    assert.equal((await it.store.stats((await it.app.outbox.queue("chat")).key)).stored, 1);
   });
 
   it("is not hurt by an observer that throws, and neither is whoever hands messages in", async () => {
