@@ -8,6 +8,7 @@ import {
   Communicator,
   type CommunicatorCapabilities,
   type Destination,
+  type EditedMessage,
   type IncomingAttachment,
   type IncomingMessage,
   type Logger,
@@ -23,10 +24,10 @@ import {
   systemClock,
   type WebhookReceiver,
 } from "../../core/mod.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress, GENERAL_TOPIC_ID, parseAddress } from "./address.ts";
 import { ChatDirectory } from "./chats.ts";
 import { TelegramClient } from "./client.ts";
-import { type EditedMessage, editMessage } from "./edit.ts";
+import { editMessage } from "./edit.ts";
 import { asObject, textAt } from "./json.ts";
 import { type UpdateCounts, UpdateIntake } from "./intake.ts";
 import { openFile } from "./media.ts";
@@ -147,6 +148,7 @@ export class TelegramCommunicator extends Communicator {
       html: parseMode === "html",
       attachments: true,
       edits: true,
+      messageIds: "conversation",
     };
     const map = (update: unknown): MappedUpdate => this.#intake.map(update);
     if (listenToCommands && webhookSecret !== undefined) this.webhook = new TelegramWebhook(webhookSecret, map);
@@ -202,6 +204,17 @@ export class TelegramCommunicator extends Communicator {
     return address === undefined ? [] : [{ recipient: formatAddress(address), lane: address.chatId }];
   }
 
+  /** {@inheritDoc Communicator.conversationOf} */
+  override conversationOf(recipient: string): string {
+    const address = parseAddress(recipient);
+    if (address === undefined) return recipient;
+    const { chatId, topicId } = address;
+    const id = this.#chats.currentId(chatId); // a group that became a supergroup has another id
+    return formatAddress(
+      topicId === undefined || topicId === GENERAL_TOPIC_ID ? { chatId: id } : { chatId: id, topicId },
+    );
+  }
+
   /**
    * {@inheritDoc Communicator.send}
    *
@@ -222,11 +235,12 @@ export class TelegramCommunicator extends Communicator {
   /**
    * Changes the text of a message that was sent: an answered question, a finished job.
    *
-   * @param edited Which message, and what it says now. Its text must fit one message.
+   * @param edited Which message, and what it says now. Its text must fit one message. `telegram.reply_markup` in its
+   * metadata replaces its buttons; without it they go.
    * @param options Ends it early.
    * @returns What came of it, as of a message sent.
    */
-  editMessage(edited: EditedMessage, options: { readonly signal?: AbortSignal } = {}): Promise<Receipt> {
+  override editMessage(edited: EditedMessage, options: { readonly signal?: AbortSignal } = {}): Promise<Receipt> {
     const { parseMode, timeoutMs } = this.#options;
     return this.#track(editMessage(edited, {
       client: this.#client,

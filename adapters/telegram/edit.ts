@@ -3,26 +3,12 @@
  *
  * @module
  */
-import { htmlToText, type JsonObject, type Receipt } from "../../core/mod.ts";
+import { type EditedMessage, htmlToText, type Receipt } from "../../core/mod.ts";
 import { parseAddress } from "./address.ts";
 import type { ChatDirectory } from "./chats.ts";
-import type { TelegramClient } from "./client.ts";
+import type { CallFailure, TelegramClient } from "./client.ts";
 import { classifyFailure } from "./outcome.ts";
 import { bodyOf, isMessageId, MAX_TEXT_LENGTH, passedParameters, textParameters } from "./plan.ts";
-
-/** A message as it shall be from now on. */
-export interface EditedMessage {
-  /** The chat it was sent to: the `recipient` of its delivery. */
-  readonly recipient: string;
-  /** The `providerMessageId` it got. */
-  readonly messageId: string;
-  /** The new text. */
-  readonly message: string;
-  /** The same as HTML. */
-  readonly html?: string;
-  /** `telegram.reply_markup` replaces its buttons; without it they go. */
-  readonly metadata?: JsonObject;
-}
 
 /** What {@link editMessage} works with. */
 export interface EditOptions {
@@ -46,7 +32,7 @@ export interface EditOptions {
  */
 export async function editMessage(edited: EditedMessage, options: EditOptions): Promise<Receipt> {
   const { client, chats, parseMode, timeoutMs, signal } = options;
-  const address = parseAddress(edited.recipient);
+  const address = parseAddress(edited.recipient ?? "");
   if (address === undefined || !isMessageId(edited.messageId)) {
     return invalid("invalid-recipient", "there is no such message: recipient or message id is none of Telegram's");
   }
@@ -64,7 +50,13 @@ export async function editMessage(edited: EditedMessage, options: EditOptions): 
     ...(markup === undefined ? {} : { reply_markup: markup }),
     ...(preview === undefined ? {} : { link_preview_options: preview }),
   }, { timeoutMs, signal });
-  return answer.ok ? { outcome: "accepted", providerMessageId: edited.messageId } : classifyFailure(answer.failure);
+  const isDone = answer.ok || saysNotModified(answer.failure);
+  return isDone ? { outcome: "accepted", providerMessageId: edited.messageId } : classifyFailure(answer.failure);
+}
+
+/** It says so already: an edit that is repeated after its answer was lost. Nothing but the words tells this from other 400. */
+function saysNotModified(failure: CallFailure): boolean {
+  return failure.kind === "refused" && failure.code === 400 && failure.description.includes("message is not modified");
 }
 
 function invalid(reason: "invalid-recipient" | "invalid-message", detail: string): Receipt {

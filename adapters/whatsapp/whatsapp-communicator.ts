@@ -121,6 +121,11 @@ export class WhatsAppCommunicator extends Communicator {
     return [...byLane].toReversed().map(([lane, recipient]) => ({ recipient, lane }));
   }
 
+  /** {@inheritDoc Communicator.conversationOf} */
+  override conversationOf(recipient: string): string {
+    return canonicalAddress(recipient);
+  }
+
   /**
    * Makes one attempt: the parts that earlier attempts got through are not sent again.
    *

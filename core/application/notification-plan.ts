@@ -4,32 +4,36 @@
  * @module
  */
 import type { Communicator } from "../communicators/communicator.ts";
-import { FallbackCommunicator } from "../delivery/fallback-group.ts";
-import { type Confirmation, leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
+import { FallbackCommunicator, type PlanTerms } from "../delivery/fallback-group.ts";
+import { type Confirmation, leavesOf, type OthersPolicy, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
 import type { Notification } from "../delivery/notification.ts";
 import { ValidationError } from "../errors.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { PlanRecord } from "../outbox/plan-runner.ts";
 import { nearest } from "../support/nearest.ts";
 
-/** How {@link Application.deliver} tries. */
+/** How {@link Application.deliver} tries. A fallback group among the channels keeps what it says itself. */
 export interface DeliverOptions {
   /** One after the other, or all at once. @default `"ordered"` */
   readonly policy?: "ordered" | "parallel";
   /** What counts as arrived. @default `"accepted"` */
   readonly confirm?: Confirmation;
-  /** How long a channel has to arrive; then the next is tried. */
+  /** How long a channel has to arrive; then the next is tried. @default for ever */
   readonly withinMs?: number;
+  /** With `confirm: "reply"`: what those who were asked too hear once somebody has answered. @default `"tell"` */
+  readonly others?: OthersPolicy;
   /** Ends the wait, not the delivery. */
   readonly signal?: AbortSignal;
 }
 
-/** How {@link Application.ask} asks. */
+/** How {@link Application.ask} asks. A fallback group among the channels keeps its own policy and time. */
 export interface AskOptions {
   /** All at once, or one after the other. @default `"parallel"` */
   readonly policy?: "ordered" | "parallel";
-  /** With `ordered`: how long each has to answer; then the next is asked. */
+  /** With `ordered`: how long each has to answer; then the next is asked. @default for ever */
   readonly withinMs?: number;
+  /** What those who were asked too hear once somebody has answered. @default `"tell"` */
+  readonly others?: OthersPolicy;
   /** How long to wait for an answer. @default for ever */
   readonly timeoutMs?: number;
   /** Ends the wait, not the question. */
@@ -42,6 +46,8 @@ export interface DurableOutcome {
   readonly delivered: boolean;
   /** By which channel. */
   readonly channel?: string;
+  /** An attempt ended with `unknown`: a channel may have taken it, or have taken it twice, and nobody can say so. */
+  readonly possiblyDelivered: boolean;
   /** Every step of every attempt, oldest first. */
   readonly attempts: readonly DeliveryEvent[];
   /** The channels that were left out, and why. */
@@ -71,17 +77,39 @@ export function notificationPlan(
 ): PlanNode {
   const { policy = "ordered", confirm, withinMs } = options;
   const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
-  const nodeFor = (communicator: Communicator): PlanNode => {
-    if (communicator instanceof FallbackCommunicator) {
-      return { kind: "ordered", children: communicator.channels.map(nodeFor) };
-    }
+  const nodeFor = (communicator: Communicator, own: PlanTerms = {}): PlanNode => {
     const recipient = notification.recipient[communicator.addressKind ?? communicator.name];
-    const leaf = { kind: "leaf", backendName: communicator.name, ...terms } as const;
+    const leaf = { kind: "leaf", backendName: communicator.name, ...terms, ...own } as const;
     return recipient === undefined || recipient === ""
       ? { ...leaf, skip: "the recipient has no address of this kind" }
       : { ...leaf, recipient };
   };
-  return { kind: policy, children: chosen(notification, communicators).map(nodeFor) };
+  const children = chosen(notification, communicators).map((communicator) =>
+    communicator instanceof FallbackCommunicator ? communicator.planOf(nodeFor) : nodeFor(communicator)
+  );
+  return { kind: policy, children };
+}
+
+/**
+ * Makes the plan of a question: as {@link notificationPlan}, but nothing less than an answer counts.
+ *
+ * @param notification What is asked, and whom.
+ * @param communicators The backends by name.
+ * @param options How they are asked.
+ * @throws {ValidationError} If it names a backend that is not there.
+ */
+export function questionPlan(
+  notification: Notification,
+  communicators: ReadonlyMap<string, Communicator>,
+  options: AskOptions,
+): PlanNode {
+  const { policy = "parallel", withinMs } = options;
+  const terms = { policy, ...(withinMs === undefined ? {} : { withinMs }) };
+  return answered(notificationPlan(notification, communicators, terms));
+}
+
+function answered(node: PlanNode): PlanNode {
+  return node.kind === "leaf" ? { ...node, confirm: "reply" } : { ...node, children: node.children.map(answered) };
 }
 
 /** The named backends, or all of them; a group is made of others, so that it takes part only where it is named. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
-import { checkNotification, type NotificationPayload } from "../delivery/notification.ts";
+import { checkNotification, type Notification, type NotificationPayload } from "../delivery/notification.ts";
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
 import { ConflictError, PosthornError } from "../errors.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
@@ -18,6 +18,7 @@ import {
   type DeliverOptions,
   type DurableOutcome,
   notificationPlan,
+  questionPlan,
   skippedOf,
 } from "./notification-plan.ts";
 
@@ -54,17 +55,7 @@ export class Notifications {
   /** See `Application.deliver`. */
   async deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
     const notification = checkNotification(payload);
-    const message = createOutgoingMessage(
-      {
-        id: notification.notificationId,
-        message: notification.textContent,
-        label: "notification",
-        ...(notification.subject === undefined ? {} : { subject: notification.subject }),
-        ...(notification.htmlContent === undefined ? {} : { html: notification.htmlContent }),
-        ...(notification.eventType === undefined ? {} : { metadata: { eventType: notification.eventType } }),
-      },
-      { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
-    );
+    const message = this.#message(notification, "notification");
     const planId = await this.#start(
       message,
       notificationPlan(notification, this.#parts.dispatcher.communicators, options),
@@ -81,6 +72,7 @@ export class Notifications {
     const channel = record === undefined ? undefined : arrivedBy(record);
     return {
       delivered: end.status === "accepted",
+      possiblyDelivered: attempts.some((event) => event.status === "unknown"),
       attempts,
       skipped: record === undefined ? [] : skippedOf(record),
       ...(end.status === "accepted" && channel !== undefined ? { channel } : {}),
@@ -90,15 +82,11 @@ export class Notifications {
   /** See `Application.ask`. */
   async ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
     const notification = checkNotification(payload);
-    const { policy = "parallel", withinMs, timeoutMs, signal } = options;
-    const message = createOutgoingMessage(
-      { id: notification.notificationId, message: notification.textContent, label: "question" },
-      { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
-    );
-    const terms = { policy, confirm: "reply" as const, ...(withinMs === undefined ? {} : { withinMs }) };
+    const { timeoutMs, signal } = options;
+    const message = this.#message(notification, "question");
     const planId = await this.#start(
       message,
-      notificationPlan(notification, this.#parts.dispatcher.communicators, terms),
+      questionPlan(notification, this.#parts.dispatcher.communicators, options),
       true,
     );
     const timeout = new AbortController();
@@ -118,6 +106,21 @@ export class Notifications {
     }
     await this.#tellOthers(record, record.answer);
     return record.answer;
+  }
+
+  #message(notification: Notification, label: string): OutgoingMessage {
+    const { notificationId: id, textContent: message, subject, htmlContent: html, eventType } = notification;
+    return createOutgoingMessage(
+      {
+        id,
+        message,
+        label,
+        ...(subject === undefined ? {} : { subject }),
+        ...(html === undefined ? {} : { html }),
+        ...(eventType === undefined ? {} : { metadata: { eventType } }),
+      },
+      { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
+    );
   }
 
   /** Tells those who were asked too that somebody has answered. */

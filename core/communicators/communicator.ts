@@ -27,6 +27,25 @@ export interface CommunicatorCapabilities {
   readonly edits: boolean;
   /** Whether it says later that a message was delivered or read. @default `false` */
   readonly receipts?: boolean;
+  /**
+   * Where the network's message ids are unique: in the whole `backend`, or, as on Telegram, in one `conversation` only. A
+   * reply that names a message is looked up accordingly. @default `"backend"`
+   */
+  readonly messageIds?: "backend" | "conversation";
+}
+
+/** A message as it shall be from now on. */
+export interface EditedMessage {
+  /** Whom it was sent to: the `recipient` of its delivery. */
+  readonly recipient?: string;
+  /** The `providerMessageId` it got. */
+  readonly messageId: string;
+  /** The new text. */
+  readonly message: string;
+  /** The same as HTML. */
+  readonly html?: string;
+  /** The network's own additions, as of a message sent. What is not in it goes: buttons, for one. */
+  readonly metadata?: JsonObject;
 }
 
 /** What {@link Communicator.send} is told beside the message. */
@@ -180,6 +199,26 @@ export abstract class Communicator {
   destinations(message: OutgoingMessage): readonly Destination[] {
     return message.recipients.length === 0 ? [{}] : message.recipients.map((recipient) => ({ recipient }));
   }
+
+  /**
+   * The conversation in which answers to a recipient come in: {@link IncomingMessage.conversation}. Override it where a
+   * recipient can be written in several ways. @default the recipient
+   *
+   * @param recipient An address, as a delivery has it.
+   */
+  conversationOf(recipient: string): string {
+    return recipient;
+  }
+
+  /**
+   * Changes a message that was sent, where the network can (`capabilities.edits`): an answered question. Making the same
+   * change twice is one change.
+   *
+   * @param edited Which message, and what it says now.
+   * @param options Ends it early.
+   * @returns What came of it, as of a message sent.
+   */
+  editMessage?(edited: EditedMessage, options?: { readonly signal?: AbortSignal }): Promise<Receipt>;
 
   /**
    * Streams an attachment of a message it received, where the message came back from the store and the attachment has no

@@ -8,6 +8,12 @@
 /** What counts as arrived. `accepted`: the network took it. The others wait for more, and a reply counts for each of them. */
 export type Confirmation = "accepted" | "delivered" | "read" | "reply";
 
+/**
+ * What those who were asked too hear once somebody has answered. `tell`: the question is changed where the network can, and
+ * elsewhere a short message is sent. `edit`: it is changed where the network can. `leave`: nothing.
+ */
+export type OthersPolicy = "tell" | "edit" | "leave";
+
 /** One delivery of a plan. */
 export interface PlanLeaf {
   /** A delivery. */

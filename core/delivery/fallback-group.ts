@@ -9,7 +9,7 @@ import { ConfigError, type ConfigIssue, kindOf } from "../errors.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
-import type { Confirmation, PlanNode } from "./delivery-plan.ts";
+import type { Confirmation, OthersPolicy, PlanLeaf, PlanNode } from "./delivery-plan.ts";
 import { errorWord } from "./error-word.ts";
 
 /** What a fallback group is made from. */
@@ -22,9 +22,15 @@ export interface FallbackOptions {
   readonly confirm?: Confirmation;
   /** How long a channel has to arrive; then the next is tried. */
   readonly withinMs?: number;
+  /** What those who were asked too hear once somebody has answered. @default `"tell"` */
+  readonly others?: OthersPolicy;
 }
 
+/** What a group says of each delivery, beside where it goes. */
+export type PlanTerms = Pick<PlanLeaf, "confirm" | "withinMs">;
+
 const CONFIRMATIONS: readonly Confirmation[] = ["accepted", "delivered", "read", "reply"];
+const OTHERS: readonly OthersPolicy[] = ["tell", "edit", "leave"];
 
 /**
  * Several backends as one: the first that delivers wins. Behind an outbox it is a plan, kept in the store and followed step
@@ -47,20 +53,35 @@ export class FallbackCommunicator extends Communicator {
     this.#options = options;
   }
 
+  /** What those who were asked too hear once somebody has answered. */
+  get others(): OthersPolicy {
+    return this.#options.others ?? "tell";
+  }
+
   /**
    * The plan for a message. A recipient is meant for a channel when it is written `backend:address` or `kind:address`
    * (`email:ops@example.com`); a channel that none is meant for uses its own destinations, or is skipped when others are
    * named.
    */
   planFor(message: OutgoingMessage): PlanNode {
-    const { policy = "ordered" } = this.#options;
-    return { kind: policy, children: this.channels.map((channel) => this.#nodeFor(channel, message)) };
+    return this.planOf((channel, terms) => this.#nodeFor(channel, message, terms));
   }
 
-  #nodeFor(channel: Communicator, message: OutgoingMessage): PlanNode {
-    if (channel instanceof FallbackCommunicator) return channel.planFor(message);
-    const { confirm, withinMs } = this.#options;
+  /**
+   * The plan of the group, with the policy and the terms of its own, and those of each group within it.
+   *
+   * @param nodeFor Makes the part of one backend.
+   */
+  planOf(nodeFor: (channel: Communicator, terms: PlanTerms) => PlanNode): PlanNode {
+    const { policy = "ordered", confirm, withinMs } = this.#options;
     const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
+    const children = this.channels.map((channel) =>
+      channel instanceof FallbackCommunicator ? channel.planOf(nodeFor) : nodeFor(channel, terms)
+    );
+    return { kind: policy, children };
+  }
+
+  #nodeFor(channel: Communicator, message: OutgoingMessage, terms: PlanTerms): PlanNode {
     const base = { kind: "leaf", backendName: channel.name, ...terms } as const;
     const own = message.recipients.flatMap((recipient) => addressFor(channel, recipient) ?? []);
     if (message.recipients.length > 0 && own.length === 0) {
@@ -139,11 +160,11 @@ function addressFor(channel: Communicator, recipient: string): string | undefine
   return isMeant ? recipient.slice(colon + 1) : undefined;
 }
 
-/** `type: fallback` with `channels`, `policy`, `confirm` and `within` (seconds). */
+/** `type: fallback` with `channels`, `policy`, `confirm`, `within` (seconds) and `others`. */
 export const fallback: BackendType = {
   type: "fallback",
   create(name: string, config: BackendConfig, { resolve }: BackendContext): Communicator {
-    const { channels, policy, confirm, within } = config as BackendConfig & Readonly<Record<string, unknown>>;
+    const { channels, policy, confirm, within, others } = config as BackendConfig & Readonly<Record<string, unknown>>;
     const issues: ConfigIssue[] = [];
     if (!Array.isArray(channels) || channels.length === 0 || channels.some((each) => typeof each !== "string")) {
       issues.push({ path: "channels", message: `must be a list of backend names, not ${kindOf(channels)}` });
@@ -158,12 +179,17 @@ export const fallback: BackendType = {
     if (within !== undefined && (typeof within !== "number" || !(within > 0))) {
       issues.push({ path: "within", message: `must be a number of seconds above 0, not ${kindOf(within)}` });
     }
+    const told = OTHERS.find((word) => word === others);
+    if (others !== undefined && told === undefined) {
+      issues.push({ path: "others", message: `must be one of ${OTHERS.join(", ")}, not ${kindOf(others)}` });
+    }
     if (issues.length > 0) throw new ConfigError(issues);
     return new FallbackCommunicator(name, {
       channels: (channels as readonly string[]).map(resolve),
       ...(policy === "parallel" ? { policy } : {}),
       ...(confirmation === undefined ? {} : { confirm: confirmation }),
       ...(typeof within === "number" ? { withinMs: within * 1_000 } : {}),
+      ...(told === undefined ? {} : { others: told }),
     });
   },
 };

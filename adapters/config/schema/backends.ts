@@ -61,6 +61,13 @@ const FALLBACK: KeyRules = {
     field: seconds(0.001, 31_622_400),
     description: "How long a channel has to arrive; then the next is tried",
   },
+  others: {
+    field: word(["tell", "edit", "leave"]),
+    description:
+      "With `confirm: reply`: what those who were asked too hear of an answer. `tell`: their message is changed, or they " +
+      "get a short one; `edit`: it is changed where the network can",
+    default: "tell",
+  },
 };
 
 function schemaOf(description: string, keys: KeyRules, rules: readonly CrossRule[] = []): BackendSchema {
