@@ -6,7 +6,7 @@
 import { type Attachment, encodeHex, type RejectedReceipt } from "../../core/mod.ts";
 import { readRefusal, textOf } from "./graph-answer.ts";
 import type { GraphClient } from "./graph-client.ts";
-import type { MediaCacheStore } from "./options.ts";
+import type { WhatsAppStore } from "./options.ts";
 
 /** Meta keeps an upload 30 days; a day less, so that none expires between lookup and use. */
 const KEPT_FOR_MS = 29 * 24 * 3_600_000;
@@ -17,7 +17,7 @@ export interface MediaUploaderOptions {
   /** Names the place in the store: `"backend/<name>/media/<phone number id>"`. */
   readonly prefix: string;
   /** The store; without one they are remembered in memory. */
-  readonly store: MediaCacheStore | undefined;
+  readonly store: WhatsAppStore | undefined;
   /** Gives the time. */
   readonly now: () => number;
 }

@@ -24,9 +24,9 @@ export {
   DEFAULT_API_ROOT,
   DEFAULT_API_VERSION,
   type FetchLike,
-  type MediaCacheStore,
   WHATSAPP_OPTION_KEYS,
   type WhatsAppOptions,
+  type WhatsAppStore,
 } from "./options.ts";
 export { WhatsAppCommunicator } from "./whatsapp-communicator.ts";
 

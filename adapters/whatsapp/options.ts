@@ -10,6 +10,7 @@ import {
   type Clock,
   kindOf,
   type Logger,
+  type MessageStore,
   silentLogger,
   systemClock,
   ValidationError,
@@ -19,17 +20,8 @@ import { createOnceFetch, type FetchLike } from "../net/once-fetch.ts";
 /** The slice of `fetch` that is used: give your own for a proxy, a trace, a test. */
 export type { FetchLike };
 
-/** Where ids of uploaded files are remembered, so that the same file goes up once. A `MessageStore` fits. */
-export interface MediaCacheStore {
-  /** Reads a value. */
-  getState(key: string): Promise<{ readonly value: unknown } | undefined>;
-  /** Writes values. */
-  commit(
-    operations: readonly [
-      { readonly type: "set-state"; readonly key: string; readonly value: string; readonly ttlMs: number },
-    ],
-  ): Promise<unknown>;
-}
+/** Where ids of uploaded files, and of people whose id changed, are kept. A `MessageStore` fits. */
+export type WhatsAppStore = Pick<MessageStore, "commit" | "getState">;
 
 /** Options of {@link WhatsAppCommunicator}. */
 export interface WhatsAppOptions {
@@ -67,8 +59,8 @@ export interface WhatsAppOptions {
   readonly clock?: Clock;
   /** Where it says what it does. @default nowhere */
   readonly logger?: Logger;
-  /** Where ids of uploaded files are remembered. @default in memory, the latest 1,000 */
-  readonly store?: MediaCacheStore;
+  /** Where ids of uploaded files and of people are kept. @default in memory, the latest 1,000 and 10,000 */
+  readonly store?: WhatsAppStore;
 }
 
 /** {@link WhatsAppOptions}, checked and complete. */
@@ -100,7 +92,7 @@ export interface ResolvedWhatsAppOptions {
   /** See {@link WhatsAppOptions.logger}. */
   readonly logger: Logger;
   /** See {@link WhatsAppOptions.store}. */
-  readonly store: MediaCacheStore | undefined;
+  readonly store: WhatsAppStore | undefined;
 }
 
 /** The version of the Graph API that is used unless the configuration names another. */

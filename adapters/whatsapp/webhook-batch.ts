@@ -153,7 +153,8 @@ class BatchBuilder implements WebhookBatch {
     }
     const wamid = textOf(raw, "id");
     const userId = textOf(raw, "from_user_id");
-    const senderId = textOf(raw, "from") ?? userId;
+    // A word of Meta's own (`system`) may name nobody but the new id of whom it is about.
+    const senderId = textOf(raw, "from") ?? userId ?? textOf(memberOf(raw, "system"), "user_id");
     if (!isId(wamid, backendName)) return this.#quarantine(raw, "no-id", path);
     if (senderId === undefined || !PRINTABLE.test(senderId)) return this.#quarantine(raw, "no-sender", path);
     const copy = copyOf(raw);

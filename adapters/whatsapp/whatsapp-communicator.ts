@@ -8,6 +8,7 @@ import {
   type CommunicatorCapabilities,
   type Destination,
   type IncomingAttachment,
+  type IncomingMessage,
   type JsonObject,
   type OpenAttachmentOptions,
   type OutgoingMessage,
@@ -23,6 +24,8 @@ import { openMedia } from "./media-download.ts";
 import { MediaUploader } from "./media-upload.ts";
 import { MAX_TEXT_LENGTH, planMessage, type PlannedPart } from "./message-plan.ts";
 import { type ResolvedWhatsAppOptions, resolveWhatsAppOptions, type WhatsAppOptions } from "./options.ts";
+import { PeopleBook } from "./people-book.ts";
+import { identityOf } from "./inbound-identity.ts";
 import { addressFields, canonicalAddress } from "./recipient.ts";
 import { WhatsAppWebhookReceiver } from "./webhook-receiver.ts";
 
@@ -71,6 +74,7 @@ export class WhatsAppCommunicator extends Communicator {
   readonly #options: ResolvedWhatsAppOptions;
   readonly #client: GraphClient;
   readonly #uploader: MediaUploader;
+  readonly #people: PeopleBook;
 
   /**
    * Makes the backend; nothing is asked of Meta before the first message.
@@ -89,6 +93,7 @@ export class WhatsAppCommunicator extends Communicator {
       store,
       now: () => clock.now(),
     });
+    this.#people = new PeopleBook({ prefix: `backend/${name}/people/`, store });
     const receives = appSecrets.length > 0;
     this.capabilities = {
       receives,
@@ -127,13 +132,40 @@ export class WhatsAppCommunicator extends Communicator {
   }
 
   /**
+   * {@inheritDoc Communicator.receive}
+   *
+   * Whoever got another user id, or hides a number that was known, goes on in the conversation they began.
+   */
+  override async receive(messages: readonly IncomingMessage[]): Promise<void> {
+    const known: IncomingMessage[] = [];
+    for (const message of messages) known.push(await this.#inItsConversation(message));
+    await super.receive(known);
+  }
+
+  async #inItsConversation(message: IncomingMessage): Promise<IncomingMessage> {
+    const { userId, phone, renamed, isGroup } = identityOf(message);
+    if (renamed !== undefined) {
+      const conversation = await this.#people.rename(renamed.from, renamed.to, message.timestamp);
+      return isGroup ? message : { ...message, conversation };
+    }
+    if (userId === undefined || isGroup) return message;
+    return { ...message, conversation: await this.#people.conversationOf(userId, phone) };
+  }
+
+  /**
    * Makes one attempt: the parts that earlier attempts got through are not sent again.
    *
    * @param message What to say.
    * @param context To whom.
    */
   override async send(message: OutgoingMessage, context: SendContext): Promise<Receipt> {
-    const address = context.recipient === undefined ? undefined : addressFields(context.recipient);
+    let address: JsonObject | undefined;
+    try {
+      const { recipient } = context;
+      address = recipient === undefined ? undefined : addressFields(await this.#people.addressOf(recipient));
+    } catch {
+      return { outcome: "rejected", retryable: true, reason: "unavailable", detail: "the store cannot be read" };
+    }
     if (address === undefined) {
       return {
         outcome: "rejected",
