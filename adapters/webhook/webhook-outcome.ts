@@ -4,6 +4,7 @@
  * @module
  */
 import type { Receipt, RejectionReason } from "../../core/mod.ts";
+import { readRetryAfterMs } from "../net/retry-after.ts";
 
 /** What a status, or a word in a body, means. */
 export interface Meaning {
@@ -98,7 +99,7 @@ function readRefusal(
   const word = (rules.wordOf ?? wordOfText)(body);
   const byWord = word === undefined ? undefined : rules.words?.get(word);
   const { reason, retryable, backendDown } = byWord ?? byStatus;
-  const waits = [retryAfterMs(headers.get("retry-after"), now), rules.waitOf?.(body)];
+  const waits = [readRetryAfterMs(headers.get("retry-after"), now), rules.waitOf?.(body)];
   const known = waits.filter((wait): wait is number => wait !== undefined && Number.isFinite(wait) && wait >= 0);
   return {
     outcome: "rejected",
@@ -116,21 +117,6 @@ function readRefusal(
 export function wordOfText(body: string): string | undefined {
   const text = body.trim();
   return /^[\w-]{1,60}$/.test(text) ? text : undefined;
-}
-
-/**
- * Reads `Retry-After`: seconds, or a date.
- *
- * @param value The header.
- * @param now The time, in milliseconds since 1970.
- * @returns Milliseconds from now, or `undefined` if it says neither.
- */
-export function retryAfterMs(value: string | null, now: number): number | undefined {
-  if (value === null) return undefined;
-  if (/^\d{1,9}(?:\.\d{1,6})?$/.test(value.trim())) return Math.ceil(Number(value) * 1_000);
-  // A date by RFC 9110, which ends in GMT; anything else a date parser would guess at.
-  const date = /^\w{3,9},? [\w :-]{10,30} GMT$/.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 /** A member of the body where it is a JSON object. */

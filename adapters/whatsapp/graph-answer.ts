@@ -12,10 +12,14 @@ export interface GraphAnswer {
   readonly status: number;
   /** The body as JSON; `undefined` when it is something else, or was cut. */
   readonly body: unknown;
+  /** How long its `Retry-After` asks to wait. */
+  readonly retryAfterMs?: number;
 }
 
 /** The longest wait a throttled message is asked for. */
 const LONGEST_THROTTLE_MS = 15 * 60_000;
+/** The longest wait that is believed of a header. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
 
 const BY_STATUS: ReadonlyMap<number, CodeMeaning> = new Map([
   [401, { reason: "auth", retryable: true, backendDown: true }],
@@ -58,6 +62,16 @@ export function messageIdOf({ status, body }: GraphAnswer): string | undefined {
  * @returns The receipt; `progress.throttled` counts on.
  */
 export function readRefusal(answer: GraphAnswer, throttled: number): RejectedReceipt | UnknownReceipt {
+  return waitingFor(answer.retryAfterMs, readUnwaited(answer, throttled));
+}
+
+/** A wait that the answer asks for counts for what may be tried again, and never shortens one. */
+function waitingFor<Read extends RejectedReceipt | UnknownReceipt>(askedMs: number | undefined, receipt: Read): Read {
+  if (askedMs === undefined || receipt.outcome !== "rejected" || !receipt.retryable) return receipt;
+  return { ...receipt, retryAfterMs: Math.max(receipt.retryAfterMs ?? 0, Math.min(LONGEST_WAIT_MS, askedMs)) };
+}
+
+function readUnwaited(answer: GraphAnswer, throttled: number): RejectedReceipt | UnknownReceipt {
   const { status } = answer;
   const error = memberOf(answer.body, "error");
   const code = memberOf(error, "code");

@@ -6,6 +6,7 @@
 import { readBounded } from "../net/bounded-body.ts";
 import { withDeadline } from "../net/deadline.ts";
 import { readRequestFailure } from "../net/network-error.ts";
+import { readRetryAfterMs } from "../net/retry-after.ts";
 import type { GraphAnswer } from "./graph-answer.ts";
 import type { ResolvedWhatsAppOptions } from "./options.ts";
 
@@ -64,7 +65,7 @@ export class GraphClient {
       headers.set("accept", "application/json");
       try {
         const response = await fetch(`${graphUrl}/${path}`, { ...init, headers, redirect: "manual", signal });
-        return { ended: "answer", answer: await readAnswer(response) };
+        return { ended: "answer", answer: await readAnswer(response, clock.now()) };
       } catch (error) {
         const why = reason();
         if (why === "timeout") return { ended: "no-answer", detail: `no answer within ${timeoutMs / 1_000} s` };
@@ -81,13 +82,15 @@ export class GraphClient {
 }
 
 /** Reads the body; one that is cut or no JSON leaves the status to go by. */
-async function readAnswer(response: Response): Promise<GraphAnswer> {
+async function readAnswer(response: Response, now: number): Promise<GraphAnswer> {
   const { status } = response;
+  const asked = readRetryAfterMs(response.headers.get("retry-after"), now);
+  const wait = asked === undefined ? {} : { retryAfterMs: asked };
   try {
     const { bytes } = await readBounded(response.body, MAX_ANSWER_BYTES);
     const body: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return { status, body };
+    return { status, body, ...wait };
   } catch {
-    return { status, body: undefined };
+    return { status, body: undefined, ...wait };
   }
 }

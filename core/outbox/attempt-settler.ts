@@ -22,6 +22,11 @@ import type { SenderPolicy } from "./sender-policy.ts";
 const DAY_MS = 86_400_000;
 /** How long a backend whose credentials are refused is left alone. */
 const BACKEND_DOWN_PAUSE_MS = 60_000;
+/** A wait that a network asks for is no shorter than this: it costs no attempt, so there may be many. */
+const SHORTEST_WAIT_MS = 250;
+
+/** How many ids of one delivery the ledger keeps. */
+const MAX_IDS = 100;
 
 /** One claimed row. */
 export interface Attempt {
@@ -87,6 +92,7 @@ export class AttemptSettler {
         const event = this.event(attempt, "accepted", {
           attempt: number,
           ...(first === undefined ? {} : { providerMessageId: first }),
+          ...(providerMessageIds.length > 1 ? { providerMessageIds: providerMessageIds.slice(0, MAX_IDS) } : {}),
           ...(detail === undefined ? {} : { detail: detail.slice(0, 1_000) }),
         });
         return this.#end(attempt, "accepted", [event]);
@@ -113,9 +119,11 @@ export class AttemptSettler {
       // Not this message's fault: keep the queue, burn no attempts, and let a person see it.
       this.#downSince ??= this.#options.clock.now();
       this.#options.logger.error("backend is down", { backend: attempt.row.backendName, reason: receipt.reason });
-      return this.#again(attempt, "rejected", facts, BACKEND_DOWN_PAUSE_MS, { countAttempt: false });
+      const pauseMs = Math.max(BACKEND_DOWN_PAUSE_MS, receipt.retryAfterMs ?? 0);
+      return this.#again(attempt, "rejected", facts, pauseMs, { countAttempt: false });
     }
-    const waits = receipt.retryAfterMs !== undefined;
+    // A server that asks for no wait at all gets ours, and it counts: else two programs would turn in circles.
+    const waits = receipt.retryAfterMs !== undefined && receipt.retryAfterMs > 0;
     if (!receipt.retryable || (!waits && number >= this.#options.retry.maxAttempts)) {
       return this.bury(
         attempt,
@@ -124,7 +132,7 @@ export class AttemptSettler {
       );
     }
     const next = receipt.progress === undefined ? attempt : withRow(attempt, { progress: receipt.progress });
-    const delayMs = waits ? Math.max(receipt.retryAfterMs ?? 0, 1) : this.#delayMs(number);
+    const delayMs = waits ? Math.max(receipt.retryAfterMs ?? 0, SHORTEST_WAIT_MS) : this.#delayMs(number);
     const holdLaneMs = receipt.reason === "rate-limited" ? delayMs : this.#options.policy.laneHoldMs ?? 30_000;
     return this.#again(next, "rejected", facts, delayMs, { countAttempt: !waits, holdLaneMs });
   }
