@@ -44,8 +44,11 @@ export {
   type PlanAnswer,
   type PlanMove,
   type PlanRecord,
+  type PlanReply,
   PlanRunner,
   type PlanRunnerOptions,
+  type PlanTraits,
+  type ReplyContinuation,
 } from "./outbox/plan-runner.ts";
 export { type InboundObserver, Inbox, type InboxOptions } from "./inbox/inbox.ts";
 export type {
@@ -63,9 +66,9 @@ export {
   RouterWorker,
   type RouterWorkerOptions,
 } from "./inbox/router-worker.ts";
-export { isTerminal, Ledger, type LedgerOptions } from "./ledger/ledger.ts";
+export { isTerminal, Ledger, type LedgerOptions, type MatchedReceipt } from "./ledger/ledger.ts";
 export * from "./outbox/outbox.ts";
-export { type OutboxRow } from "./outbox/outbox-row.ts";
+export { type Amendment, type OutboxRow } from "./outbox/outbox-row.ts";
 export * from "./outbox/plan-follower.ts";
 export * from "./outbox/sender-policy.ts";
 export * from "./outbox/sender-worker.ts";

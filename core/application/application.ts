@@ -180,6 +180,7 @@ export class Application {
       clock,
       logger,
       workerId,
+      findBackend: (backendName) => this.dispatcher.find(backendName),
       mayFallBack: (backendName) => this.#fallsBack.has(backendName),
     });
     this.channels = new Map<string, ChannelCore>([
@@ -470,14 +471,14 @@ export class Application {
   async #beginPlan(
     group: FallbackCommunicator,
     message: OutgoingMessage,
-    isQuestion: boolean = false,
   ): Promise<PlanExpansion> {
     const planId = await deliveryIdOf(message.id, group.name);
     const entry = { deliveryId: planId, backendName: group.name };
     if (await this.plans.find(planId) !== undefined) {
       return { entry: { ...entry, status: "duplicate" }, operations: [], events: [] };
     }
-    const move = await this.plans.begin(planId, group.name, group.planFor(message), message, isQuestion);
+    const { others } = group;
+    const move = await this.plans.begin(planId, group.name, group.planFor(message), message, { others });
     return { entry: { ...entry, status: "queued" }, operations: move.operations, events: move.events };
   }
 

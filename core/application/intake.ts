@@ -6,12 +6,12 @@
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
 import { ConflictError } from "../errors.ts";
 import type { Inbox } from "../inbox/inbox.ts";
-import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { IncomingMessage } from "../message/incoming-message.ts";
 import type { JsonValue } from "../message/json.ts";
 import type { ProviderReceipt } from "../message/receipt.ts";
 import type { Outbox } from "../outbox/outbox.ts";
-import type { PlanMove, PlanRunner } from "../outbox/plan-runner.ts";
+import type { PlanMove, PlanReply, PlanRunner } from "../outbox/plan-runner.ts";
+import type { StoreOperation } from "../store/message-store.ts";
 import type { Logger } from "../support/logger.ts";
 import type { Messenger } from "./messenger.ts";
 
@@ -50,8 +50,8 @@ export class Intake {
   /** Takes a batch in, together with what its replies settle: a plan that waited for one, a question. */
   async receive(messages: readonly IncomingMessage[]): Promise<void> {
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      const moves = await this.#movesBy(messages);
-      const isNew = await this.#parts.inbox.accept(messages, moves.flatMap((move) => move.operations));
+      const { operations, moves } = await this.#settledBy(messages);
+      const isNew = await this.#parts.inbox.accept(messages, operations);
       if (isNew === undefined) continue; // a plan moved on meanwhile: look again
       for (const move of moves) this.#parts.plans.tell(move);
       this.#publish(messages, isNew);
@@ -60,21 +60,23 @@ export class Intake {
     throw new ConflictError("Cannot take messages in: plans they settle change faster than they can be written");
   }
 
-  async #movesBy(messages: readonly IncomingMessage[]): Promise<readonly PlanMove[]> {
-    const moves: PlanMove[] = [];
-    const moved = new Set<string>();
-    for (const { backendName, conversation, replyTo, text, sender, timestamp } of messages) {
-      const move = await this.#parts.plans.followReply({
-        backendName,
-        conversation,
-        answer: { text, backendName, at: timestamp, ...(sender === undefined ? {} : { sender }) },
-        ...(replyTo === undefined ? {} : { replyTo }),
-      });
-      if (move === undefined || moved.has(move.record.planId)) continue; // the first answer of a batch counts
-      moved.add(move.record.planId);
-      moves.push(move);
+  async #settledBy(
+    messages: readonly IncomingMessage[],
+  ): Promise<{ readonly operations: readonly StoreOperation[]; readonly moves: readonly PlanMove[] }> {
+    const operations: StoreOperation[] = [];
+    const moves = new Map<string, PlanMove>();
+    const seen = new Set<string>();
+    for (const message of messages) {
+      if (seen.has(message.id) || (message.kind === "reaction" && message.text === "")) continue; // taken back
+      seen.add(message.id);
+      const followed = await this.#parts.plans.followReply(replyFrom(message));
+      operations.push(...followed.operations);
+      const { move } = followed;
+      if (move === undefined || moves.has(move.record.planId)) continue; // the first answer of a batch counts
+      moves.set(move.record.planId, move);
+      operations.push(...move.operations);
     }
-    return moves;
+    return { operations, moves: [...moves.values()] };
   }
 
   /** With a handler, its router publishes; without one, nobody would. */
@@ -85,28 +87,64 @@ export class Intake {
     }
   }
 
-  /** Records what a provider says of messages it had accepted, and moves the plans that wait for it. */
+  /**
+   * Records what a provider says of messages it had accepted. A word and the move of the plan that waits for it are one
+   * commit.
+   */
   async receipts(backendName: string, receipts: readonly ProviderReceipt[]): Promise<void> {
-    const { operations, events, unmatched } = await this.#parts.outbox.ledger.receiptOperations(backendName, receipts);
-    const kept = this.#parts.inbox.quarantineOperations(
-      backendName,
-      unmatched.map((receipt): JsonValue => ({ kind: "receipt", ...receipt })),
-    );
-    const { results } = await this.#parts.outbox.store.commit([...operations, ...kept]);
-    for (const [index, event] of events.entries()) {
-      if (results[index]?.status !== "done") continue;
-      this.#parts.outbox.notify(event);
-      await this.#movePlan(event);
-    }
+    let left = receipts;
+    while (left.length > 0) left = await this.#receiptsOfPlansOnce(backendName, left);
   }
 
-  async #movePlan(event: DeliveryEvent): Promise<void> {
+  /** Takes of each plan the first receipt, and all that concern none. @returns What is left: the further ones of each plan. */
+  async #receiptsOfPlansOnce(
+    backendName: string,
+    receipts: readonly ProviderReceipt[],
+  ): Promise<readonly ProviderReceipt[]> {
+    const { outbox, inbox, plans } = this.#parts;
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      const move = await this.#parts.plans.followReceipt(event);
-      if (move.operations.length === 0) return;
-      const { committed } = await this.#parts.outbox.store.commit(move.operations);
-      if (committed) return this.#parts.plans.tell(move);
+      const { matched, unmatched } = await outbox.ledger.matchReceipts(backendName, receipts);
+      const moves = new Map<string, PlanMove>();
+      const taken: typeof matched[number][] = [];
+      const later: ProviderReceipt[] = [];
+      for (const match of matched) {
+        const planId = plans.planOf(match.event.deliveryId);
+        if (planId !== undefined && moves.has(planId)) {
+          later.push(match.receipt);
+          continue;
+        }
+        taken.push(match);
+        const move = planId === undefined ? undefined : await plans.followReceipt(match.event);
+        if (planId !== undefined && move !== undefined) moves.set(planId, move);
+      }
+      const kept = inbox.quarantineOperations(
+        backendName,
+        unmatched.map((receipt): JsonValue => ({ kind: "receipt", ...receipt })),
+      );
+      const followed = [...moves.values()];
+      const { committed, results } = await outbox.store.commit([
+        ...taken.map(({ operation }) => operation),
+        ...kept,
+        ...followed.flatMap((move) => move.operations),
+      ]);
+      if (!committed) continue; // a plan moved on meanwhile: look again
+      for (const [index, { event }] of taken.entries()) if (results[index]?.status === "done") outbox.notify(event);
+      for (const move of followed) plans.tell(move);
+      return later;
     }
-    this.#parts.logger.error("receipt could not move its plan", { deliveryId: event.deliveryId });
+    throw new ConflictError("Cannot take receipts in: plans they move change faster than they can be written");
   }
+}
+
+/** A message as plans see it. A reaction, or what is not understood, answers only what it names. */
+function replyFrom(message: IncomingMessage): PlanReply {
+  const { id, kind, backendName, conversation, replyTo, text, sender, timestamp } = message;
+  return {
+    backendName,
+    conversation,
+    messageId: id,
+    isAside: kind === "reaction" || kind === "unsupported",
+    ...(replyTo === undefined ? {} : { replyTo }),
+    answer: { text, backendName, at: timestamp, messageId: id, ...(sender === undefined ? {} : { sender }) },
+  };
 }

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
+import type { PlanNode } from "../delivery/delivery-plan.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "../delivery/notification.ts";
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
 import { ConflictError, PosthornError } from "../errors.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createOutgoingMessage, type OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Outbox } from "../outbox/outbox.ts";
-import type { PlanAnswer, PlanRecord, PlanRunner } from "../outbox/plan-runner.ts";
+import type { PlanAnswer, PlanRunner, PlanTraits } from "../outbox/plan-runner.ts";
 import type { Clock } from "../support/clock.ts";
 import {
   arrivedBy,
@@ -59,7 +59,7 @@ export class Notifications {
     const planId = await this.#start(
       message,
       notificationPlan(notification, this.#parts.dispatcher.communicators, options),
-      false,
+      othersOf(options),
     );
     const end = await this.#parts.outbox.ledger.waitFor(
       planId,
@@ -87,7 +87,7 @@ export class Notifications {
     const planId = await this.#start(
       message,
       questionPlan(notification, this.#parts.dispatcher.communicators, options),
-      true,
+      { isQuestion: true, ...othersOf(options) },
     );
     const timeout = new AbortController();
     const timer = timeoutMs === undefined ? undefined : this.#parts.clock.setTimer(timeoutMs, () => timeout.abort());
@@ -104,7 +104,6 @@ export class Notifications {
     if (record?.answer === undefined) {
       throw new PosthornError("unanswered", `Cannot get an answer to "${message.id}": nobody gave one`);
     }
-    await this.#tellOthers(record, record.answer);
     return record.answer;
   }
 
@@ -123,29 +122,11 @@ export class Notifications {
     );
   }
 
-  /** Tells those who were asked too that somebody has answered. */
-  async #tellOthers(record: PlanRecord, answer: PlanAnswer): Promise<void> {
-    const by = answer.sender === undefined ? "" : ` by ${answer.sender}`;
-    const told = leavesOf(record.plan).filter(({ leaf, node }) => {
-      const status = stateAt(record.state, leaf)?.status;
-      return node.backendName !== answer.backendName && (status === "sent" || status === "late" || status === "done");
-    });
-    const note = createOutgoingMessage(
-      { id: `${record.message.id}/answered`, message: `Answered${by} on ${answer.backendName}`, label: "question" },
-      { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
-    );
-    const targets = told.map(({ node }) => ({
-      backendName: node.backendName,
-      ...(node.recipient === undefined ? {} : { recipient: node.recipient }),
-    }));
-    await this.#parts.outbox.enqueue(note, await this.#parts.outbox.prepare(note, targets));
-  }
-
-  async #start(message: OutgoingMessage, plan: PlanNode, isQuestion: boolean): Promise<string> {
+  async #start(message: OutgoingMessage, plan: PlanNode, traits: PlanTraits): Promise<string> {
     const planId = await deliveryIdOf(message.id, "notification");
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
       if (await this.#parts.plans.find(planId) !== undefined) return planId;
-      const move = await this.#parts.plans.begin(planId, "notification", plan, message, isQuestion);
+      const move = await this.#parts.plans.begin(planId, "notification", plan, message, traits);
       const { committed } = await this.#parts.outbox.store.commit(move.operations);
       if (!committed) continue; // somebody else began the same one
       this.#parts.plans.tell(move);
@@ -153,4 +134,8 @@ export class Notifications {
     }
     throw new ConflictError(`Cannot begin notification "${message.id}": the same is being begun again and again`);
   }
+}
+
+function othersOf({ others }: Pick<AskOptions, "others">): PlanTraits {
+  return others === undefined ? {} : { others };
 }

@@ -30,6 +30,16 @@ export interface LedgerOptions {
   readonly maxCount?: number;
 }
 
+/** A provider's word on a delivery. */
+export interface MatchedReceipt {
+  /** The word. */
+  readonly receipt: ProviderReceipt;
+  /** The entry it makes. */
+  readonly event: DeliveryEvent;
+  /** What records it. */
+  readonly operation: StoreOperation;
+}
+
 const DEFAULT_RETENTION_MS = 30 * 86_400_000;
 
 /** How far a provider's word goes: a later word never takes back a further one. */
@@ -171,19 +181,14 @@ export class Ledger {
   }
 
   /**
-   * The operations that record what a provider says of messages it had accepted. A word that goes no further than what is
-   * known is left out; one on a message nobody knows is returned by itself.
+   * Finds the deliveries a provider speaks of. A word that goes no further than what is known is left out; one on a message
+   * nobody knows is returned by itself.
    */
-  async receiptOperations(
+  async matchReceipts(
     backendName: string,
     receipts: readonly ProviderReceipt[],
-  ): Promise<{
-    readonly operations: readonly StoreOperation[];
-    readonly events: readonly DeliveryEvent[];
-    readonly unmatched: readonly ProviderReceipt[];
-  }> {
-    const operations: StoreOperation[] = [];
-    const events: DeliveryEvent[] = [];
+  ): Promise<{ readonly matched: readonly MatchedReceipt[]; readonly unmatched: readonly ProviderReceipt[] }> {
+    const matched: MatchedReceipt[] = [];
     const unmatched: ProviderReceipt[] = [];
     for (const receipt of receipts) {
       const known = await this.findByProviderId(backendName, receipt.providerMessageId) ??
@@ -194,10 +199,9 @@ export class Ledger {
       }
       const event = await this.#further(known, receipt);
       if (event === undefined) continue;
-      events.push(event);
-      operations.push(this.operation(event, `${event.deliveryId}/${event.status}`));
+      matched.push({ receipt, event, operation: this.operation(event, `${event.deliveryId}/${event.status}`) });
     }
-    return { operations, events, unmatched };
+    return { matched, unmatched };
   }
 
   async #further(known: DeliveryEvent, receipt: ProviderReceipt): Promise<DeliveryEvent | undefined> {

@@ -52,6 +52,8 @@ export interface DeliveryEvent {
   readonly detail?: string;
   /** The id the provider gave it. */
   readonly providerMessageId?: string;
+  /** All ids, when it went in several parts; the first 100 of them. */
+  readonly providerMessageIds?: readonly string[];
   /** When it is tried again, in milliseconds since 1970. */
   readonly retryAt?: number;
   /** It may reach the recipient twice. */

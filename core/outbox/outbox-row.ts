@@ -6,6 +6,20 @@
 import type { JsonObject, JsonValue } from "../message/json.ts";
 import type { StoredOutgoingMessage } from "../message/outgoing-message.ts";
 
+/** What a delivery changes, or tells of. JSON. */
+export interface Amendment {
+  /** The delivery it is about. */
+  readonly deliveryId: string;
+  /** What that one shall say from now on, where the network can change it. */
+  readonly message: string;
+  /** The same as HTML. */
+  readonly html?: string;
+  /** `change`: it is changed or left. `tell`: where it cannot be changed, the row's own message is sent. */
+  readonly how: "change" | "tell";
+  /** The network refused to change it. */
+  readonly isRefused?: boolean;
+}
+
 /** One delivery in the outbox: one message, one backend, one recipient. JSON. */
 export interface OutboxRow {
   /** The version of this form. */
@@ -28,6 +42,8 @@ export interface OutboxRow {
   readonly possibleDuplicate?: boolean;
   /** It waits for a person's word after an `unknown`. */
   readonly held?: boolean;
+  /** The delivery it is about: sent only if that one may have arrived, as a change of it where the network can. */
+  readonly amends?: Amendment;
   /** The plan it is a step of: kept for whoever follows the plan. */
   readonly plan?: JsonObject;
 }

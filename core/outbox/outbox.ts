@@ -14,7 +14,7 @@ import { fromStoredMessage, toStoredMessage } from "../message/stored-message.ts
 import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
-import { type OutboxRow, rowFromJson, rowToJson } from "./outbox-row.ts";
+import { type Amendment, type OutboxRow, rowFromJson, rowToJson } from "./outbox-row.ts";
 
 /** Hears of every step of a delivery after its commit. */
 export type DeliveryObserver = (event: DeliveryEvent, message?: OutgoingMessage) => void;
@@ -49,6 +49,8 @@ export interface DeliveryTarget {
   readonly lane?: string;
   /** The plan it is a step of. */
   readonly plan?: JsonObject;
+  /** The delivery it is about. */
+  readonly amends?: Amendment;
   /** Its identity, where it is not that of message, backend and recipient. */
   readonly deliveryId?: string;
   /** Not before, in milliseconds since 1970, where it is not the message's. */
@@ -183,7 +185,7 @@ export class Outbox {
   prepare(message: OutgoingMessage, targets: readonly DeliveryTarget[]): Promise<readonly PreparedDelivery[]> {
     const stored = toStoredMessage(message);
     return Promise.all(targets.map(async (target) => {
-      const { backendName, recipient, plan } = target;
+      const { backendName, recipient, plan, amends } = target;
       const deliveryId = target.deliveryId ?? await deliveryIdOf(message.id, backendName, recipient);
       const queuedAt = this.#options.clock.now();
       const row: OutboxRow = {
@@ -195,6 +197,7 @@ export class Outbox {
         ...(recipient === undefined ? {} : { recipient }),
         ...(target.lane === undefined ? {} : { bucket: target.lane }),
         ...(plan === undefined ? {} : { plan }),
+        ...(amends === undefined ? {} : { amends }),
       };
       const event = eventOf(row, "queued", queuedAt);
       return {

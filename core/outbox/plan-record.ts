@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PlanNode, PlanOutcome, PlanState } from "../delivery/delivery-plan.ts";
+import type { OthersPolicy, PlanNode, PlanOutcome, PlanState } from "../delivery/delivery-plan.ts";
 import type { JsonObject, JsonValue } from "../message/json.ts";
 import type { StoredOutgoingMessage } from "../message/outgoing-message.ts";
 
@@ -15,6 +15,8 @@ export interface PlanAnswer {
   readonly backendName: string;
   /** Who said it. */
   readonly sender?: string;
+  /** The id of the message that said it, where it was one. */
+  readonly messageId?: string;
   /** When, in milliseconds since 1970. */
   readonly at: number;
 }
@@ -39,6 +41,8 @@ export interface PlanRecord {
   readonly answer?: PlanAnswer;
   /** A reply settles it, whatever else counts as arrived. */
   readonly isQuestion?: boolean;
+  /** What those who were asked too hear once somebody has answered. @default `"tell"` */
+  readonly others?: OthersPolicy;
   /** When it began, in milliseconds since 1970. */
   readonly startedAt: number;
 }
@@ -49,6 +53,22 @@ export interface Step {
   readonly planId: string;
   /** The place in it: `"0"`, `"1-0"`. */
   readonly leaf: string;
+}
+
+/** What somebody says, as far as plans need it. */
+export interface PlanReply {
+  /** By which backend it came. */
+  readonly backendName: string;
+  /** Where it was said. */
+  readonly conversation: string;
+  /** Its own id. */
+  readonly messageId: string;
+  /** The message it answers, as the network names it. */
+  readonly replyTo?: string;
+  /** It says nothing by itself: it answers a question only when it names it. */
+  readonly isAside?: boolean;
+  /** What is said, and by whom. */
+  readonly answer: PlanAnswer;
 }
 
 /** The identity of a plan's delivery. */
@@ -73,11 +93,6 @@ export function stepFrom(value: JsonValue | undefined): Step | undefined {
 /** Where a plan stands in the store. */
 export function planKey(planId: string): string {
   return `plan/${planId}`;
-}
-
-/** Where stands which step was the last to be sent to a conversation. */
-export function awaitingKey(backendName: string, conversation: string): string {
-  return `awaiting/${backendName}/${conversation}`;
 }
 
 /** A record as the JSON a store takes. */

@@ -4,31 +4,39 @@
  * @module
  */
 import { QueueConsumer, type Settlement } from "../channels/queue-consumer.ts";
-import { advancePlan, beginPlan, type PlanEvent, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
+import type { Communicator } from "../communicators/communicator.ts";
+import {
+  advancePlan,
+  beginPlan,
+  type OthersPolicy,
+  type PlanEvent,
+  type PlanNode,
+  stateAt,
+} from "../delivery/delivery-plan.ts";
 import { ConflictError } from "../errors.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import { toStoredMessage } from "../message/stored-message.ts";
-import type { MessageStore } from "../store/message-store.ts";
+import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OutboxRow } from "./outbox-row.ts";
 import type { PlanContinuation, StepOutcome } from "./plan-follower.ts";
+import { AwaitedSteps } from "./awaiting.ts";
 import {
-  awaitingKey,
   type PlanAnswer,
   planKey,
   type PlanRecord,
+  type PlanReply,
   recordFrom,
-  type Step,
   stepFrom,
   stepOfDelivery,
 } from "./plan-record.ts";
 import { type PlanMove, PlanWriter } from "./plan-writer.ts";
 
-export type { PlanAnswer, PlanRecord } from "./plan-record.ts";
+export type { PlanAnswer, PlanRecord, PlanReply } from "./plan-record.ts";
 export type { PlanMove } from "./plan-writer.ts";
 
 /** What a runner is made from. */
@@ -41,10 +49,28 @@ export interface PlanRunnerOptions {
   readonly logger: Logger;
   /** Names this worker in leases. */
   readonly workerId: string;
+  /** Knows the backends: what they can change, and in which conversation answers come in. @default none */
+  readonly findBackend?: (name: string) => Communicator | undefined;
   /** Whether a backend's `unknown` lets the plan go on to another channel. */
   readonly mayFallBack: (backendName: string) => boolean;
   /** Keeps tenants apart. @default `"default"` */
   readonly namespace?: string;
+}
+
+/** What a plan is beside its deliveries. */
+export interface PlanTraits {
+  /** A reply settles it, whatever else counts as arrived. @default `false` */
+  readonly isQuestion?: boolean;
+  /** What those who were asked too hear once somebody has answered. @default `"tell"` */
+  readonly others?: OthersPolicy;
+}
+
+/** What follows from a reply. */
+export interface ReplyContinuation {
+  /** What to commit with it in any case. */
+  readonly operations: readonly StoreOperation[];
+  /** How a plan moves on by it, where one does. */
+  readonly move?: PlanMove;
 }
 
 const TIMER_LEASE_MS = 60_000;
@@ -57,6 +83,7 @@ const MAX_CONFLICTS = 20;
  */
 export class PlanRunner {
   readonly #options: PlanRunnerOptions;
+  readonly #awaited: AwaitedSteps;
   readonly #writer: PlanWriter;
   readonly #moves = new WeakMap<ClaimedMessage, PlanMove>();
   #timers: QueueConsumer | undefined;
@@ -68,7 +95,9 @@ export class PlanRunner {
    */
   constructor(options: PlanRunnerOptions) {
     this.#options = options;
-    this.#writer = new PlanWriter(options);
+    const { outbox, clock, logger, findBackend = () => undefined } = options;
+    this.#awaited = new AwaitedSteps({ store: outbox.store, ledger: outbox.ledger, clock, logger, findBackend });
+    this.#writer = new PlanWriter({ ...options, awaited: this.#awaited, findBackend });
   }
 
   get #store(): MessageStore {
@@ -118,17 +147,18 @@ export class PlanRunner {
    * @param groupName The group it belongs to.
    * @param plan The plan.
    * @param message What is said.
-   * @param isQuestion Whether a reply settles it.
+   * @param traits Whether a reply settles it, and what the others hear of it.
    */
   async begin(
     planId: string,
     groupName: string,
     plan: PlanNode,
     message: OutgoingMessage,
-    isQuestion: boolean = false,
+    traits: PlanTraits = {},
   ): Promise<PlanMove> {
     const { state, actions } = beginPlan(plan);
     const startedAt = this.#options.clock.now();
+    const { isQuestion = false, others } = traits;
     const record: PlanRecord = {
       v: 1,
       planId,
@@ -138,6 +168,7 @@ export class PlanRunner {
       state,
       startedAt,
       ...(isQuestion ? { isQuestion } : {}),
+      ...(others === undefined ? {} : { others }),
     };
     const queued = this.#writer.event(record, "queued", {});
     const move = await this.#writer.perform(record, actions, 0);
@@ -181,53 +212,35 @@ export class PlanRunner {
     return stateAt(loaded.record.state, step.leaf)?.status !== "cancelled";
   }
 
-  /** What follows from a provider's word on a delivery. */
-  async followReceipt(event: DeliveryEvent): Promise<PlanContinuation> {
+  /** The plan a delivery is a step of. */
+  planOf(deliveryId: string): string | undefined {
+    return stepOfDelivery(deliveryId)?.planId;
+  }
+
+  /** What follows from a provider's word on a delivery. @returns `undefined` when no plan moves by it. */
+  async followReceipt(event: DeliveryEvent): Promise<PlanMove | undefined> {
     const step = stepOfDelivery(event.deliveryId);
     const loaded = step === undefined ? undefined : await this.#load(step.planId);
-    if (step === undefined || loaded === undefined) return { operations: [], events: [] };
-    const { leaf } = step;
-    if (event.status === "failed") {
-      return await this.#advance(loaded, { type: "failed", leaf, reason: event.code ?? "failed" });
-    }
-    if (event.status !== "delivered" && event.status !== "read") return { operations: [], events: [] };
-    return await this.#advance(loaded, { type: "confirmed", leaf, by: event.status });
+    const planEvent = step === undefined ? undefined : wordOf(event, step.leaf);
+    if (loaded === undefined || planEvent === undefined) return undefined;
+    const move = await this.#advance(loaded, planEvent);
+    return move.operations.length === 0 ? undefined : move;
   }
 
   /**
-   * What follows from somebody's reply on a backend: it confirms the delivery it answers, and settles a question.
-   *
-   * @returns `undefined` when no plan waits for one.
+   * What follows from somebody's reply on a backend: it confirms the delivery it answers, and settles a question. It answers
+   * what it names; a reply that names nothing answers the newest step that waits in its conversation.
    */
-  async followReply(
-    reply: {
-      readonly backendName: string;
-      readonly conversation: string;
-      readonly replyTo?: string;
-      readonly answer: PlanAnswer;
-    },
-  ): Promise<PlanMove | undefined> {
-    const step = await this.#stepAnswered(reply);
+  async followReply(reply: PlanReply): Promise<ReplyContinuation> {
+    const { step, operations } = await this.#awaited.answeredBy(reply);
     const loaded = step === undefined ? undefined : await this.#load(step.planId);
-    if (step === undefined || loaded === undefined) return undefined;
-    if (loaded.record.outcome === "delivered" || loaded.record.outcome === "cancelled") return undefined;
+    if (step === undefined || loaded === undefined) return { operations };
+    if (loaded.record.outcome === "delivered" || loaded.record.outcome === "cancelled") return { operations };
     const answered = { ...loaded, record: { ...loaded.record, answer: reply.answer } };
     const event: PlanEvent = loaded.record.isQuestion === true
       ? { type: "settle", arrived: true }
       : { type: "confirmed", leaf: step.leaf, by: "reply" };
-    return await this.#advance(answered, event);
-  }
-
-  async #stepAnswered(
-    reply: { readonly backendName: string; readonly conversation: string; readonly replyTo?: string },
-  ): Promise<Step | undefined> {
-    if (reply.replyTo !== undefined) {
-      const known = await this.#options.outbox.ledger.findByProviderId(reply.backendName, reply.replyTo);
-      const step = known === undefined ? undefined : stepOfDelivery(known.deliveryId);
-      if (step !== undefined) return step;
-    }
-    const waiting = await this.#store.getState(awaitingKey(reply.backendName, reply.conversation));
-    return waiting === undefined ? undefined : stepFrom(waiting.value);
+    return { operations, move: await this.#advance(answered, event, step.leaf) };
   }
 
   /**
@@ -281,10 +294,18 @@ export class PlanRunner {
   async #advance(
     loaded: { readonly record: PlanRecord; readonly version: number },
     event: PlanEvent,
+    answeredLeaf?: string,
   ): Promise<PlanMove> {
     const { record, version } = loaded;
     const { state, actions } = advancePlan(record.plan, record.state, event);
     if (state === record.state && actions.length === 0) return { record, operations: [], events: [] };
-    return await this.#writer.perform({ ...record, state }, actions, version);
+    const before = { state: record.state, ...(answeredLeaf === undefined ? {} : { answeredLeaf }) };
+    return await this.#writer.perform({ ...record, state }, actions, version, before);
   }
+}
+
+/** What a provider's word is to a plan. */
+function wordOf({ status, code }: DeliveryEvent, leaf: string): PlanEvent | undefined {
+  if (status === "failed") return { type: "failed", leaf, reason: code ?? "failed" };
+  return status === "delivered" || status === "read" ? { type: "confirmed", leaf, by: status } : undefined;
 }

@@ -4,7 +4,14 @@
  * @module
  */
 import { deadLetterKey } from "../channels/dead-letter.ts";
-import { leavesOf, type PlanAction, type PlanOutcome } from "../delivery/delivery-plan.ts";
+import type { Communicator } from "../communicators/communicator.ts";
+import {
+  leavesOf,
+  type PlanAction,
+  type PlanLeaf,
+  type PlanOutcome,
+  type PlanState,
+} from "../delivery/delivery-plan.ts";
 import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
 import type { JsonObject } from "../message/json.ts";
 import { fromStoredMessage } from "../message/stored-message.ts";
@@ -12,7 +19,9 @@ import type { StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Outbox } from "./outbox.ts";
 import type { PlanContinuation } from "./plan-follower.ts";
-import { awaitingKey, deliveryIdOfStep, planKey, type PlanRecord, recordToJson } from "./plan-record.ts";
+import type { AwaitedSteps } from "./awaiting.ts";
+import { noteOfAnswer } from "./others.ts";
+import { deliveryIdOfStep, planKey, type PlanRecord, recordToJson } from "./plan-record.ts";
 
 /** A plan begun or moved on: what to commit, and what to tell observers of afterwards. */
 export interface PlanMove extends PlanContinuation {
@@ -24,14 +33,25 @@ export interface PlanMove extends PlanContinuation {
 export interface PlanWriterOptions {
   /** Where deliveries are queued. */
   readonly outbox: Outbox;
+  /** Keeps which steps wait for an answer. */
+  readonly awaited: AwaitedSteps;
+  /** Knows the backends. */
+  readonly findBackend: (name: string) => Communicator | undefined;
   /** Time. */
   readonly clock: Clock;
   /** Keeps tenants apart. @default `"default"` */
   readonly namespace?: string;
 }
 
+/** How a plan stood before something happened. */
+export interface PlanBefore {
+  /** Its state. */
+  readonly state: PlanState;
+  /** The delivery that somebody has answered. */
+  readonly answeredLeaf?: string;
+}
+
 const SETTLED_TTL_MS = 30 * 86_400_000;
-const AWAITING_TTL_MS = 8 * 86_400_000;
 
 /** Makes operations of what a plan wants done: deliveries, timers, the end. It commits nothing. */
 export class PlanWriter {
@@ -45,8 +65,20 @@ export class PlanWriter {
     this.channelKey = `${options.namespace ?? "default"}:plans`;
   }
 
-  /** What makes a record stand as it is now, and its actions happen. @param version The version it was read at; 0 for a new one. */
-  async perform(record: PlanRecord, actions: readonly PlanAction[], version: number): Promise<PlanMove> {
+  /**
+   * What makes a record stand as it is now, and its actions happen.
+   *
+   * @param record The record as it shall be.
+   * @param actions What its plan wants done.
+   * @param version The version it was read at; 0 for a new one.
+   * @param before How it stood; absent for a new one.
+   */
+  async perform(
+    record: PlanRecord,
+    actions: readonly PlanAction[],
+    version: number,
+    before?: PlanBefore,
+  ): Promise<PlanMove> {
     const operations: StoreOperation[] = [];
     const events: DeliveryEvent[] = [];
     let outcome = record.outcome;
@@ -63,6 +95,7 @@ export class PlanWriter {
         case "settled":
           outcome = action.outcome;
           this.#settled(record, action.outcome, operations, events);
+          if (before !== undefined) await this.#close(record, action.outcome, before, operations, events);
           break;
       }
     }
@@ -92,13 +125,32 @@ export class PlanWriter {
     if (prepared === undefined) return;
     operations.push(...prepared.operations);
     events.push(prepared.event);
-    if (recipient === undefined) return;
-    operations.push({
-      type: "set-state",
-      key: awaitingKey(backendName, recipient),
-      value: step,
-      ttlMs: AWAITING_TTL_MS,
-    });
+    if (recipient !== undefined && waitsForAnswer(record, node)) {
+      operations.push(...await this.#options.awaited.open(backendName, recipient, { planId: record.planId, leaf }));
+    }
+  }
+
+  /** Nothing of it waits for an answer any more, and those who were asked too hear of the one there is. */
+  async #close(
+    record: PlanRecord,
+    outcome: PlanOutcome,
+    before: PlanBefore,
+    operations: StoreOperation[],
+    events: DeliveryEvent[],
+  ): Promise<void> {
+    if (outcome !== "delivered" && outcome !== "cancelled") return; // a late answer still counts
+    const { awaited, outbox, findBackend } = this.#options;
+    const { planId } = record;
+    for (const { leaf, node } of leavesOf(record.plan)) {
+      if (node.recipient === undefined || !waitsForAnswer(record, node)) continue;
+      operations.push(...await awaited.close(node.backendName, node.recipient, { planId, leaf }));
+    }
+    if (outcome !== "delivered") return;
+    const note = noteOfAnswer(record, before.state, before.answeredLeaf, findBackend);
+    for (const prepared of note === undefined ? [] : await outbox.prepare(note.message, note.targets)) {
+      operations.push(...prepared.operations);
+      events.push(prepared.event);
+    }
   }
 
   #timer(record: PlanRecord, leaf: string, withinMs: number): StoreOperation {
@@ -165,4 +217,9 @@ export class PlanWriter {
       ...more,
     };
   }
+}
+
+/** Whether something is expected to be said about a step: what is done once the network takes it waits for nobody. */
+function waitsForAnswer(record: PlanRecord, node: PlanLeaf): boolean {
+  return record.isQuestion === true || (node.confirm ?? "accepted") !== "accepted";
 }

@@ -6,11 +6,13 @@
 import type { WorkContext } from "../channels/queue-consumer.ts";
 import type { Communicator } from "../communicators/communicator.ts";
 import { PosthornError } from "../errors.ts";
+import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import { fromStoredMessage } from "../message/stored-message.ts";
 import { deferred } from "../support/abort.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
+import type { AmendingStep } from "./amending.ts";
 import type { OutboxRow } from "./outbox-row.ts";
 
 /** How long a backend may take to end an attempt once it is told to. */
@@ -32,7 +34,12 @@ export interface SendOnceOptions {
  * Makes one attempt under a deadline. What a backend throws says nothing of how far the message came, nor does a backend
  * that ignores its signal: both are `unknown`.
  */
-export async function sendOnce(row: OutboxRow, context: WorkContext, options: SendOnceOptions): Promise<Receipt> {
+export async function sendOnce(
+  row: OutboxRow,
+  context: WorkContext,
+  options: SendOnceOptions,
+  amending: Exclude<AmendingStep, { readonly kind: "skip" }> = { kind: "send" },
+): Promise<Receipt> {
   const { communicator, timeoutMs, clock, logger } = options;
   const controller = new AbortController();
   const onAbort = (): void => controller.abort(context.signal.reason);
@@ -45,14 +52,17 @@ export async function sendOnce(row: OutboxRow, context: WorkContext, options: Se
     clock.setTimer(timeoutMs + GRACE_MS, () => ignored.reject(late)), // a backend that ignores its signal
   ];
   try {
-    const sent = communicator.send(fromStoredMessage(row.message), {
-      deliveryId: row.deliveryId,
-      attempt: context.attempt,
-      signal: controller.signal,
-      ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
-      ...(row.progress === undefined ? {} : { progress: row.progress }),
-      ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
-    });
+    const { signal } = controller;
+    const sent = amending.kind === "change" && communicator.editMessage !== undefined
+      ? communicator.editMessage(amending.edited, { signal })
+      : communicator.send(messageOf(row, amending), {
+        deliveryId: row.deliveryId,
+        attempt: context.attempt,
+        signal,
+        ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
+        ...(row.progress === undefined ? {} : { progress: row.progress }),
+        ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
+      });
     const receipt: unknown = await Promise.race([sent, ignored.promise]);
     return isReceipt(receipt) ? receipt : { outcome: "unknown", detail: "the backend gave no receipt" };
   } catch (error) {
@@ -63,6 +73,12 @@ export async function sendOnce(row: OutboxRow, context: WorkContext, options: Se
     for (const timer of timers) timer.cancel();
     context.signal.removeEventListener("abort", onAbort);
   }
+}
+
+function messageOf(row: OutboxRow, amending: AmendingStep): OutgoingMessage {
+  const message = fromStoredMessage(row.message);
+  const replyTo = amending.kind === "send" ? amending.replyTo : undefined;
+  return replyTo === undefined ? message : { ...message, replyTo };
 }
 
 function isReceipt(value: unknown): value is Receipt {

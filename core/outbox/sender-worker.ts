@@ -9,6 +9,7 @@ import type { ClaimedMessage } from "../message/channel-message.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
+import { amendingStep, isRefusedForGood } from "./amending.ts";
 import { type Attempt, AttemptSettler, withRow } from "./attempt-settler.ts";
 import type { Outbox } from "./outbox.ts";
 import { type OutboxRow, rowFromJson } from "./outbox-row.ts";
@@ -159,8 +160,13 @@ export class SenderWorker {
   }
 
   async #send(attempt: Attempt, context: WorkContext): Promise<Settlement> {
-    const { clock } = this.#options;
-    const { recipient, bucket = recipient } = attempt.row;
+    const { clock, outbox, communicator, policy = {}, logger } = this.#options;
+    const { row } = attempt;
+    const amending = row.amends && await amendingStep(row, row.amends, communicator, outbox.ledger);
+    if (amending?.kind === "skip") {
+      return this.#settler.settle(attempt, { outcome: "skipped", detail: amending.detail }, context.attempt);
+    }
+    const { recipient, bucket = recipient } = row;
     const pauseMs = this.#pacer.destinationWaitMs(recipient, bucket, clock.monotonic());
     if (pauseMs > INLINE_PAUSE_MS) return postpone(pauseMs);
     const waitMs = this.#pacer.reserve(recipient, bucket, clock.monotonic());
@@ -173,9 +179,13 @@ export class SenderWorker {
     }
     await this.#settler.record(attempt, this.#settler.event(attempt, "attempting", { attempt: context.attempt }));
     this.#handedOver.add(attempt.claimed);
-    const { communicator, policy = {}, logger } = this.#options;
     const timeoutMs = policy.sendTimeoutMs ?? communicator.sendTimeoutMs ?? 60_000;
-    const receipt = await sendOnce(attempt.row, context, { communicator, timeoutMs, clock, logger });
+    const receipt = await sendOnce(row, context, { communicator, timeoutMs, clock, logger }, amending);
+    if (amending?.kind === "change" && row.amends !== undefined && isRefusedForGood(receipt)) {
+      // Said in a message of its own next, or left as it is: what cannot be changed is no fault.
+      const refused = withRow(attempt, { amends: { ...row.amends, isRefused: true } });
+      return this.#settler.settle(refused, { ...receipt, retryable: true, retryAfterMs: 1 }, context.attempt);
+    }
     return this.#settler.settle(attempt, receipt, context.attempt);
   }
 }

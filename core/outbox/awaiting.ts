@@ -1,0 +1,194 @@
+/**
+ * Which steps of plans wait for an answer, by conversation.
+ *
+ * @module
+ */
+import type { Communicator } from "../communicators/communicator.ts";
+import type { DeliveryEvent } from "../message/delivery-event.ts";
+import type { JsonObject, JsonValue } from "../message/json.ts";
+import type { MessageStore, StateEntry, StoreOperation } from "../store/message-store.ts";
+import type { Clock } from "../support/clock.ts";
+import type { Logger } from "../support/logger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { deliveryIdOfStep, type PlanReply, type Step, stepFrom, stepOfDelivery } from "./plan-record.ts";
+
+/** What {@link AwaitedSteps} is made from. */
+export interface AwaitedStepsOptions {
+  /** Where it is kept. */
+  readonly store: MessageStore;
+  /** Knows the providers' ids of what was sent. */
+  readonly ledger: Ledger;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where it says what it forgets. */
+  readonly logger: Logger;
+  /** Knows the backends. */
+  readonly findBackend: (name: string) => Communicator | undefined;
+}
+
+/** What a reply answers. */
+export interface AnsweredStep {
+  /** The step; `undefined` when it answers none. */
+  readonly step: Step | undefined;
+  /** What to commit with the reply, so that a provider's repeat of it answers nothing else. */
+  readonly operations: readonly StoreOperation[];
+}
+
+/** A step that waits in a conversation, or has waited there until a moment ago. */
+interface Awaited extends Step {
+  readonly at: number;
+  readonly isClosed: boolean;
+  readonly key: string;
+}
+
+/** How many steps wait in one conversation; of more the oldest can be answered by their references only. */
+const MAX_AWAITED = 50;
+const AWAITING_TTL_MS = 8 * 86_400_000;
+/** For how long what is said in a conversation is still taken to be about the question that has just been settled. */
+const CROSSING_MS = 60_000;
+/** How far a provider's clock may be off. */
+const SKEW_MS = 30_000;
+const MAX_PLAIN_KEY = 200;
+const NOTHING: AnsweredStep = { step: undefined, operations: [] };
+
+/**
+ * Keeps which steps of plans wait for an answer in which conversation, and finds the one a reply answers: the one it names;
+ * of those that are named by no reply the newest.
+ */
+export class AwaitedSteps {
+  readonly #options: AwaitedStepsOptions;
+
+  /** @param options Store, ledger and backends. */
+  constructor(options: AwaitedStepsOptions) {
+    this.#options = options;
+  }
+
+  /** What notes that a step waits for an answer in the conversation with a recipient. */
+  async open(backendName: string, recipient: string, step: Step): Promise<readonly StoreOperation[]> {
+    const { clock, logger } = this.#options;
+    const prefix = await this.#prefix(backendName, this.#conversationOf(backendName, recipient));
+    const waiting = (await this.#list(prefix)).filter((each) => !each.isClosed);
+    const forgotten = waiting.slice(MAX_AWAITED - 1);
+    for (const { planId } of forgotten) {
+      const reason =
+        `more than ${MAX_AWAITED} questions are open in the conversation: answer this one by a reply to it`;
+      logger.warn("question is no longer answered by plain messages", { backend: backendName, planId, reason });
+    }
+    return [
+      ...forgotten.map(({ key }): StoreOperation => ({ type: "delete-state", key })),
+      {
+        type: "set-state",
+        key: keyOf(prefix, step),
+        value: { ...plain(step), at: clock.now() },
+        ttlMs: AWAITING_TTL_MS,
+      },
+    ];
+  }
+
+  /**
+   * What notes that a step is settled. For a minute it still takes what is said there without a reference: that is likely
+   * about it, and must not answer an older question.
+   */
+  async close(backendName: string, recipient: string, step: Step): Promise<readonly StoreOperation[]> {
+    const prefix = await this.#prefix(backendName, this.#conversationOf(backendName, recipient));
+    const key = keyOf(prefix, step);
+    const entry = await this.#options.store.getState(key);
+    const awaited = entry === undefined ? undefined : awaitedFrom(entry);
+    if (awaited === undefined) return [];
+    const value = { ...plain(step), at: awaited.at, closed: true };
+    return [{ type: "set-state", key, value, ttlMs: CROSSING_MS }];
+  }
+
+  /** Finds the step a reply answers. */
+  async answeredBy(reply: PlanReply): Promise<AnsweredStep> {
+    const prefix = await this.#prefix(reply.backendName, reply.conversation);
+    if (reply.replyTo !== undefined) {
+      return { step: await this.#named(reply, reply.replyTo, prefix), operations: [] };
+    }
+    if (reply.isAside === true) return NOTHING;
+    const [newest] = await this.#list(prefix);
+    if (newest === undefined) return NOTHING;
+    const { clock, store, logger } = this.#options;
+    const key = `heard/${reply.messageId}`;
+    if (await store.getState(key) !== undefined) return NOTHING;
+    const heard: StoreOperation = {
+      type: "set-state",
+      key,
+      value: clock.now(),
+      expectedVersion: 0,
+      ttlMs: AWAITING_TTL_MS,
+    };
+    const isEarlier = reply.answer.at < newest.at - SKEW_MS;
+    if (isEarlier && !newest.isClosed) {
+      logger.info("message was said before the question, and does not answer it", { messageId: reply.messageId });
+    }
+    return { step: newest.isClosed || isEarlier ? undefined : newest, operations: [heard] };
+  }
+
+  /** The step a reply names: by the provider's id of its message, or by ours. What names something else answers nothing. */
+  async #named(reply: PlanReply, replyTo: string, prefix: string): Promise<Step | undefined> {
+    const { ledger, findBackend } = this.#options;
+    const ours = stepOfDelivery(/^<?([^<>@]+)(?:@[^<>]*)?>?$/.exec(replyTo)?.[1] ?? "");
+    const waiting = await this.#list(prefix);
+    for (const step of waiting) {
+      if (ours?.planId === step.planId && ours.leaf === step.leaf) return step;
+      const events = await ledger.eventsOfDelivery(deliveryIdOfStep(step.planId, step.leaf));
+      if (events.some((event) => hasId(event, replyTo))) return step;
+    }
+    if (findBackend(reply.backendName)?.capabilities.messageIds === "conversation") return undefined;
+    const known = await ledger.findByProviderId(reply.backendName, replyTo);
+    return known === undefined ? undefined : stepOfDelivery(known.deliveryId);
+  }
+
+  /** What waits in a conversation, or did until a moment ago, the newest first. */
+  async #list(prefix: string): Promise<readonly Awaited[]> {
+    const entries = await this.#options.store.listState(prefix, { limit: 4 * MAX_AWAITED });
+    const found = entries.flatMap((entry) => {
+      const awaited = awaitedFrom(entry);
+      return awaited === undefined ? [] : [{ ...awaited, version: entry.version }];
+    });
+    return found.toSorted((one, other) => other.at - one.at || other.version - one.version);
+  }
+
+  #conversationOf(backendName: string, recipient: string): string {
+    return this.#options.findBackend(backendName)?.conversationOf(recipient) ?? recipient;
+  }
+
+  async #prefix(backendName: string, conversation: string): Promise<string> {
+    const name = conversation.length <= MAX_PLAIN_KEY ? escaped(conversation) : await digestOf(conversation);
+    return `awaiting/${backendName}/${name}/`;
+  }
+}
+
+function plain({ planId, leaf }: Step): JsonObject {
+  return { planId, leaf };
+}
+
+function keyOf(prefix: string, { planId, leaf }: Step): string {
+  return `${prefix}${planId}/${leaf}`;
+}
+
+function awaitedFrom({ key, value }: StateEntry): Awaited | undefined {
+  const step = stepFrom(value);
+  const at = memberOf(value, "at");
+  if (step === undefined || typeof at !== "number") return undefined;
+  return { ...step, at, key, isClosed: memberOf(value, "closed") === true };
+}
+
+function memberOf(value: JsonValue, name: string): JsonValue | undefined {
+  return typeof value === "object" && value !== null ? (value as JsonObject)[name] : undefined;
+}
+
+function hasId({ providerMessageId, providerMessageIds = [] }: DeliveryEvent, id: string): boolean {
+  return providerMessageId === id || providerMessageIds.includes(id);
+}
+
+/** A conversation is one part of its keys. */
+function escaped(conversation: string): string {
+  return conversation.replaceAll("%", "%25").replaceAll("/", "%2F");
+}
+
+async function digestOf(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return `%${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
