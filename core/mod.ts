@@ -39,7 +39,13 @@ export {
   renderNotification,
 } from "./delivery/notification.ts";
 export * from "./delivery/orchestrator.ts";
-export type { RestingOptions, RestingState } from "./delivery/resting.ts";
+export {
+  advanceResting,
+  type RestingEvent,
+  type RestingOptions,
+  type RestingState,
+  type RestingStep,
+} from "./delivery/resting.ts";
 export {
   type PlanAnswer,
   type PlanMove,

@@ -5,14 +5,14 @@
  */
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { kindOf, PosthornError, RoutingError, ValidationError } from "../errors.ts";
-import type { Receipt, RejectionReason } from "../message/receipt.ts";
+import type { Receipt } from "../message/receipt.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import { nearest } from "../support/nearest.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 import { errorWord, isTimeout } from "./error-word.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "./notification.ts";
-import { RestingChannels, type RestingOptions, type RestingState } from "./resting.ts";
+import { RestingChannels, type RestingOptions, type RestingState, restingWords } from "./resting.ts";
 
 /** `ordered`: one after the other, first success wins. `parallel`: all at once, first success wins. */
 export type DeliveryPolicy = "ordered" | "parallel";
@@ -241,13 +241,13 @@ export class DeliveryOrchestrator {
     }
     if (!isAvailable(channel)) return note({ outcome: "skipped", detail: "the channel is not available" });
     if (!this.#resting.mayTry(channel.name, this.#clock.monotonic())) {
-      return note({ outcome: "skipped", detail: "the channel rests after failing again and again" });
+      return note({ outcome: "skipped", detail: restingWords(this.#resting.stateOf(channel.name)) });
     }
     const { onUnknown = "retry", maxAttempts = 3 } = this.#options;
     let doubt: Receipt | undefined;
     for (let attempt = 1;; attempt++) {
       const receipt = note(await this.#send(notification, channel, to, attempt));
-      this.#resting.record(channel.name, !isChannelsFault(receipt), this.#clock.monotonic());
+      this.#resting.record(channel.name, receipt, this.#clock.monotonic());
       if (receipt.outcome === "accepted") return receipt;
       if (receipt.outcome !== "unknown") return doubt ?? receipt;
       doubt = receipt;
@@ -308,21 +308,6 @@ function isAvailable(channel: DeliveryChannel): boolean {
     return false; // a channel that cannot say is not; the attempt list says "not available"
   }
 }
-
-/** What is wrong with one message or one recipient is no failure of the channel. */
-function isChannelsFault(receipt: Receipt): boolean {
-  if (receipt.outcome === "unknown") return true;
-  return receipt.outcome === "rejected" && !PERSONAL.has(receipt.reason);
-}
-
-const PERSONAL: ReadonlySet<RejectionReason> = new Set([
-  "invalid-recipient",
-  "recipient-unreachable",
-  "opted-out",
-  "window-closed",
-  "invalid-message",
-  "unsupported",
-]);
 
 function outcomeOf(attempts: readonly DeliveryAttempt[], channel?: string): DeliveryOutcome {
   return {

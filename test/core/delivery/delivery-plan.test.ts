@@ -153,8 +153,14 @@ describe("advancePlan()", () => {
 
   it("waits for the confirmation that was asked for, and takes a further one as well", () => {
     const plan: PlanNode = { kind: "leaf", backendName: "b", confirm: "read", withinMs: 10 };
-    const sent = advancePlan(plan, beginPlan(plan).state, { type: "accepted", leaf: "" });
-    assert.deepEqual(sent.actions, [{ type: "timer", leaf: "", withinMs: 10 }]);
+    const begun = beginPlan(plan);
+    assert.deepEqual(begun.actions, [{ type: "send", leaf: "", node: plan }, {
+      type: "timer",
+      leaf: "",
+      withinMs: 10,
+    }]);
+    const sent = advancePlan(plan, begun.state, { type: "accepted", leaf: "" });
+    assert.deepEqual(sent.actions, []);
     const delivered = advancePlan(plan, sent.state, { type: "confirmed", leaf: "", by: "delivered" });
     assert.equal(delivered.state.status, "sent");
     assert.equal(advancePlan(plan, delivered.state, { type: "confirmed", leaf: "", by: "reply" }).state.status, "done");
