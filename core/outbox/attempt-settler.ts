@@ -28,9 +28,6 @@ const SHORTEST_WAIT_MS = 250;
 /** How many ids of one delivery the ledger keeps. */
 const MAX_IDS = 100;
 
-/** How many ids of one delivery the ledger keeps. */
-const MAX_IDS = 100;
-
 /** One claimed row. */
 export interface Attempt {
   /** The queue it is in. */
