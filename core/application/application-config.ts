@@ -32,6 +32,16 @@ export interface OutboxConfig {
 
 /** The inbox: what came in, and how it is handled. */
 export interface InboxConfig {
+  /**
+   * Whether messages wait for a handler. `false` for a program that only watches what comes in: messages go to
+   * subscribers, their ids are remembered, and nothing is kept. @default `true`
+   */
+  readonly enabled?: boolean;
+  /**
+   * How many messages may wait in a process that handles none; beyond it the oldest are given up, and the log says so.
+   * @default as many as there are; with a store in memory 10,000
+   */
+  readonly max_unhandled?: number;
   /** How many conversations are handled at once. @default `100` */
   readonly concurrency?: number;
   /** How often a message is tried before it is a dead letter. @default `8` */

@@ -31,7 +31,7 @@ import { backoffDelayMs } from "../support/backoff.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { raceAbort } from "../support/abort.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
-import type { ApplicationConfig, LedgerConfig, OutboxConfig } from "./application-config.ts";
+import type { ApplicationConfig, InboxConfig, LedgerConfig, OutboxConfig } from "./application-config.ts";
 import { extraFields, inOrderOfNeed, issuesOf } from "./backend-assembly.ts";
 import { createChannels } from "./channels-from-config.ts";
 import { Intake } from "./intake.ts";
@@ -90,6 +90,9 @@ export function registeredBackends(): BackendRegistry {
 
 /** How many entries of the ledger a store in memory keeps, unless configured otherwise. */
 const MEMORY_LEDGER_ENTRIES = 100_000;
+
+/** How many messages that nobody handles a store in memory keeps, unless configured otherwise. */
+const MAX_UNHANDLED_IN_MEMORY = 10_000;
 
 /** How long stopping waits for what is being handled and sent, and tries to send what a store in memory still holds. */
 const STOP_DEADLINE_MS = 10_000;
@@ -172,6 +175,8 @@ export class Application {
       ...(inbox.dedupe === undefined ? {} : { dedupeForMs: inbox.dedupe * 1_000 }),
       ...(inbox.claim_timeout === undefined ? {} : { leaseMs: inbox.claim_timeout * 1_000 }),
       ...(inbox.max_deliveries === undefined ? {} : { maxDeliveries: inbox.max_deliveries }),
+      ...(inbox.enabled === undefined ? {} : { keeps: inbox.enabled }),
+      ...maxUnhandledOf(inbox, this.store),
     });
     const queued = outbox.enabled === false ? {} : { outbox: this.outbox };
     this.dispatcher = new CommunicationDispatcher({ ...queued, clock, logger, newId });
@@ -585,4 +590,10 @@ function wordOf(error: unknown): string {
 function maxCountOf({ max_count }: LedgerConfig, store: MessageStore): { readonly maxCount?: number } {
   if (max_count !== undefined) return { maxCount: max_count };
   return store.capabilities.durable ? {} : { maxCount: MEMORY_LEDGER_ENTRIES };
+}
+
+/** What nobody handles must not fill the memory. On disk it may wait: another process may be the one that handles it. */
+function maxUnhandledOf({ max_unhandled }: InboxConfig, store: MessageStore): { readonly maxUnhandled?: number } {
+  if (max_unhandled !== undefined) return { maxUnhandled: max_unhandled };
+  return store.capabilities.durable ? {} : { maxUnhandled: MAX_UNHANDLED_IN_MEMORY };
 }

@@ -85,6 +85,7 @@ export class Intake {
     for (const [index, message] of messages.entries()) {
       if (isNew[index] === true) this.#parts.dispatcher.incomingPublisher.publish(message);
     }
+    void this.#parts.inbox.noteUnhandled(isNew.filter((each) => each).length);
   }
 
   /**

@@ -117,6 +117,7 @@ export class Messenger {
         `Cannot route as 'handler' must be a function or a Router, not ${kindOf(handler)}`,
       );
     }
+    this.#assertKept("route");
     if (this.#handler !== undefined) {
       throw new PosthornError(
         "misuse",
@@ -218,7 +219,13 @@ export class Messenger {
     return this.#received(handed);
   }
 
+  #assertKept(what: string): void {
+    if (this.#parts.inbox.keeps) return;
+    throw new PosthornError("misuse", `Cannot ${what}: the inbox keeps nothing, as inbox.enabled is false`);
+  }
+
   #assertLoop(): void {
+    this.#assertKept("receive");
     if (!this.#running) {
       throw new NotRunningError("Cannot receive: the messenger is not running; call start() or init()");
     }

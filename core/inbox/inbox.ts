@@ -14,7 +14,9 @@ import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 import { assertText } from "../support/assert.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
+import { inboundEvent } from "./inbound-event.ts";
 import { incomingToJson } from "./stored-incoming.ts";
+import { UnhandledWatch } from "./unhandled-watch.ts";
 
 /** Hears of every step of a message that came in, after its commit. */
 export type InboundObserver = (event: InboundEvent) => void;
@@ -40,6 +42,16 @@ export interface InboxOptions {
   readonly leaseMs?: number;
   /** How often a message is given to the handler before it becomes a dead letter. @default `8` */
   readonly maxDeliveries?: number;
+  /**
+   * Whether messages wait for a handler. `false`: they are only watched; what came in is remembered by its id and not
+   * kept. @default `true`
+   */
+  readonly keeps?: boolean;
+  /**
+   * How many messages may wait while nobody handles any in this process; beyond it the oldest are given up, and the log
+   * says so. @default as many as there are
+   */
+  readonly maxUnhandled?: number;
 }
 
 const DEFAULT_DEDUPE_MS = 8 * 86_400_000;
@@ -60,6 +72,7 @@ export class Inbox {
   readonly #options: InboxOptions;
   readonly #observers = new Set<InboundObserver>();
   readonly #live = new Map<string, IncomingMessage>();
+  readonly #unhandled: UnhandledWatch;
   /** Goes on where it left off: begun anew for each, it would step over the places of all that were forgotten before. */
   #oldest: Iterator<string> = this.#live.keys();
 
@@ -80,6 +93,13 @@ export class Inbox {
       description: "Messages on their way in",
       claimTimeoutMs: options.leaseMs ?? 60_000,
       maxDeliveries: options.maxDeliveries ?? 8,
+      retention: options.keeps === false ? { maxCount: 0 } : {},
+    });
+    this.#unhandled = new UnhandledWatch({
+      inbox: this,
+      clock,
+      logger,
+      ...(options.maxUnhandled === undefined ? {} : { maxUnhandled: options.maxUnhandled }),
     });
     this.quarantine = new BroadcastChannel({
       ...shared,
@@ -88,6 +108,11 @@ export class Inbox {
       description: "What was authentic but not understood",
       retention: { maxAgeMs: 30 * 86_400_000 },
     });
+  }
+
+  /** Whether messages wait for a handler. */
+  get keeps(): boolean {
+    return this.#options.keeps !== false;
   }
 
   /** Opens it. */
@@ -149,12 +174,22 @@ export class Inbox {
     });
   }
 
+  /**
+   * To be told of messages that came in while nobody in this process handles any, so that they do not pile up unseen.
+   * It does not reject.
+   *
+   * @param count How many came in.
+   */
+  noteUnhandled(count: number): Promise<void> {
+    return this.#unhandled.note(count);
+  }
+
   #append(message: IncomingMessage): StoreOperation {
     const { clock, dedupeForMs = DEFAULT_DEDUPE_MS } = this.#options;
     return {
       type: "append",
       channel: this.queue.key,
-      mode: "queue",
+      mode: this.keeps ? "queue" : "log",
       dedupeForMs,
       message: {
         v: 1,
@@ -200,6 +235,7 @@ export class Inbox {
   }
 
   #keepLive(message: IncomingMessage): void {
+    if (!this.keeps) return;
     if (message.rawEvent === undefined && message.attachments.every((attachment) => attachment.open === undefined)) {
       return;
     }
@@ -237,15 +273,4 @@ function inboxId(message: IncomingMessage): string {
   const id = encodeURI(message.id);
   if (id.length <= 200) return id;
   throw new ValidationError("id", `Cannot accept message as its 'id' of ${id.length} characters is over 200`);
-}
-
-/** An entry about a message. */
-export function inboundEvent(
-  message: IncomingMessage,
-  status: InboundEvent["status"],
-  at: number,
-  more: Pick<InboundEvent, "attempt" | "detail"> = {},
-): InboundEvent {
-  const { id: messageId, backendName, conversation } = message;
-  return { messageId, backendName, conversation, status, at, ...more };
 }

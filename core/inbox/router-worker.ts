@@ -12,7 +12,8 @@ import type { OperationResult, StoreOperation } from "../store/message-store.ts"
 import { backoffDelayMs, type BackoffOptions } from "../support/backoff.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
-import { inboundEvent, type Inbox } from "./inbox.ts";
+import { inboundEvent } from "./inbound-event.ts";
+import type { Inbox } from "./inbox.ts";
 import { HandlerContext, type IncomingMessageHandler, type PendingSend } from "./message-context.ts";
 import { incomingFromJson } from "./stored-incoming.ts";
 

@@ -74,6 +74,11 @@ export const OUTBOX_FIELD: Field<OutboxConfig> = mapping<OutboxConfig>({
 
 /** The inbox. */
 export const INBOX_FIELD: Field<InboxConfig> = mapping<InboxConfig>({
+  enabled: {
+    field: flag(),
+    description: "Without an inbox, messages go to subscribers only, and nothing is kept",
+    default: true,
+  },
   concurrency: { field: integer(1, 10_000), description: "How many conversations are handled at once", default: 100 },
   max_deliveries: {
     field: integer(1, 1_000_000),
@@ -84,6 +89,10 @@ export const INBOX_FIELD: Field<InboxConfig> = mapping<InboxConfig>({
     field: seconds(0.001, YEAR),
     description: "How long a claim lasts without a heart-beat",
     default: 60,
+  },
+  max_unhandled: {
+    field: integer(1, Number.MAX_SAFE_INTEGER),
+    description: "How many may wait in a process that handles none; then the oldest are given up (in memory 10000)",
   },
   dedupe: { field: seconds(0, YEAR), description: "How long an id is remembered", default: 8 * DAY },
 });
