@@ -18,6 +18,7 @@ export { Messenger, type MessengerParts, type ReceivedMessage, type ReceiveOptio
 export * from "./dispatcher/communication-dispatcher.ts";
 export * from "./dispatcher/incoming-publisher.ts";
 export * from "./dispatcher/label-routes.ts";
+export * from "./dispatcher/plan-expansion.ts";
 export {
   FunctionalEventSubscriber,
   IncomingSubscriber,

@@ -20,6 +20,11 @@ export interface CommunicationsConfig {
 export interface OutboxConfig {
   /** Whether `emit` queues. Without it, `emit` sends at once and keeps nothing. @default `true` */
   readonly enabled?: boolean;
+  /**
+   * How many deliveries may wait for each backend; a message that comes to more is refused with `queue-full`.
+   * @default 1,000,000; with a store in memory 10,000
+   */
+  readonly max_queued?: number;
   /** How many sends at once on each backend. @default `16` */
   readonly concurrency?: number;
   /** How long a lane waits for its head's retry at most, in seconds. @default `30` */

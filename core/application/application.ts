@@ -9,10 +9,10 @@ import type { Communicator } from "../communicators/communicator.ts";
 import {
   CommunicationDispatcher,
   type DispatchReport,
-  type PlanExpansion,
   type StartReport,
 } from "../dispatcher/communication-dispatcher.ts";
 import type { RouteExplanation } from "../dispatcher/label-routes.ts";
+import type { PlanExpansion } from "../dispatcher/plan-expansion.ts";
 import { FallbackCommunicator } from "../delivery/fallback-group.ts";
 import type { NotificationPayload } from "../delivery/notification.ts";
 import { ConfigError, type ConfigIssue, PosthornError } from "../errors.ts";
@@ -91,6 +91,10 @@ export function registeredBackends(): BackendRegistry {
 /** How many entries of the ledger a store in memory keeps, unless configured otherwise. */
 const MEMORY_LEDGER_ENTRIES = 100_000;
 
+/** How many deliveries may wait for each backend, unless configured otherwise: some 5 kB each in memory. */
+const MAX_QUEUED_IN_MEMORY = 10_000;
+const MAX_QUEUED = 1_000_000;
+
 /** How many messages that nobody handles a store in memory keeps, unless configured otherwise. */
 const MAX_UNHANDLED_IN_MEMORY = 10_000;
 
@@ -168,7 +172,8 @@ export class Application {
       ...maxCountOf(ledger, this.store),
     });
     const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
-    this.outbox = new Outbox({ ...shared, ...lease, ledger: this.ledger });
+    const maxQueued = outbox.max_queued ?? (this.store.capabilities.durable ? MAX_QUEUED : MAX_QUEUED_IN_MEMORY);
+    this.outbox = new Outbox({ ...shared, ...lease, ledger: this.ledger, maxQueued });
     this.inbox = new Inbox({
       ...shared,
       ...lease,

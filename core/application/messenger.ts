@@ -316,6 +316,7 @@ export class Messenger {
    * answered in a loop is answered once, though the loop crash and see it again.
    * @returns The message's id.
    * @throws {RoutingError} If the backend is not known, or no address is given.
+   * @throws {QueueFullError} If as many deliveries wait for the backend as may; nothing is queued then.
    */
   async sendMsg(message: string | OutgoingMessageInit, to?: SendTarget): Promise<string> {
     const target = to ?? (typeof message === "string" ? undefined : message.recipients?.[0]);
@@ -346,7 +347,7 @@ export class Messenger {
 
   async #commit(send: PendingSend): Promise<string> {
     const { operations, committed } = await this.prepareSends([send]);
-    const { results } = await this.#parts.outbox.store.commit(operations);
+    const { results } = await this.#parts.outbox.commit(operations);
     committed(results);
     return send.id;
   }

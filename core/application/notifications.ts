@@ -127,7 +127,7 @@ export class Notifications {
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
       if (await this.#parts.plans.find(planId) !== undefined) return planId;
       const move = await this.#parts.plans.begin(planId, "notification", plan, message, traits);
-      const { committed } = await this.#parts.outbox.store.commit(move.operations);
+      const { committed } = await this.#parts.outbox.commit(move.operations);
       if (!committed) continue; // somebody else began the same one
       this.#parts.plans.tell(move);
       return planId;

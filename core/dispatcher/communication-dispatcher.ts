@@ -4,18 +4,17 @@
  * @module
  */
 import type { Communicator, Destination } from "../communicators/communicator.ts";
-import { ConflictError, NotRunningError, PosthornError, RoutingError } from "../errors.ts";
-import type { DeliveryEvent } from "../message/delivery-event.ts";
+import { ConflictError, NotRunningError, PosthornError, QueueFullError, RoutingError } from "../errors.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createIdGenerator } from "../message/ids.ts";
 import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import type { DeliveryTarget, Outbox } from "../outbox/outbox.ts";
-import type { StoreOperation } from "../store/message-store.ts";
 import { raceAbort } from "../support/abort.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import { nearest } from "../support/nearest.ts";
+import { admit } from "./admission.ts";
 import { IncomingPublisher } from "./incoming-publisher.ts";
 import {
   type DispatchEntry,
@@ -25,6 +24,7 @@ import {
   type Undelivered,
 } from "./dispatch-report.ts";
 import { LabelRoutes, type Route, type RouteExplanation, type RouteOptions } from "./label-routes.ts";
+import type { PlanExpander, PlanExpansion } from "./plan-expansion.ts";
 
 /** What a dispatcher is made from. */
 export interface CommunicationDispatcherOptions {
@@ -144,6 +144,8 @@ export class CommunicationDispatcher {
    * @param init What is said.
    * @param options A signal for sending without an outbox.
    * @throws {ValidationError} If the message is not one.
+   * @throws {QueueFullError} If as many deliveries wait as may for every backend it would go to; nothing is queued then.
+   * Where only some of them are full, the others get it, and the report says so (`queue-full`).
    * @throws {StoreError} If the outbox cannot keep it; nothing is queued then.
    */
   async emit(init: OutgoingMessageInit, options: { readonly signal?: AbortSignal } = {}): Promise<DispatchReport> {
@@ -181,17 +183,28 @@ export class CommunicationDispatcher {
       for (const destination of destinations) targets.push({ ...destination, backendName: communicator.name });
     }
     const prepared = await outbox.prepare(message, targets);
-    const isNew = await outbox.enqueue(message, prepared, plans.flatMap((plan) => plan.operations));
+    const admission = await admit(outbox, prepared, plans);
+    const { deliveries: admitted, plans: begun, full } = admission;
+    if (admitted.length + begun.length === 0 && full.length > 0) {
+      throw new QueueFullError(`Cannot emit: ${full.map(({ detail }) => detail).join("; ")}`);
+    }
+    undelivered.push(...full);
+    let isNew: readonly boolean[] | undefined;
+    try {
+      isNew = await outbox.enqueue(message, admitted, begun.flatMap((plan) => plan.operations));
+    } finally {
+      admission.end(isNew !== undefined);
+    }
     if (isNew === undefined) return undefined;
-    for (const event of plans.flatMap((plan) => plan.events)) outbox.notify(event, message);
+    for (const event of begun.flatMap((plan) => plan.events)) outbox.notify(event, message);
     const deliveries = [
-      ...prepared.map(({ row }, index): DispatchEntry => ({
+      ...admitted.map(({ row }, index): DispatchEntry => ({
         deliveryId: row.deliveryId,
         backendName: row.backendName,
         status: isNew[index] === true ? "queued" : "duplicate",
         ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
       })),
-      ...plans.map((plan) => plan.entry),
+      ...begun.map((plan) => plan.entry),
     ];
     this.#warn(message, undelivered);
     return {
@@ -322,19 +335,6 @@ export class CommunicationDispatcher {
     throw new RoutingError(`Cannot find backend "${name}"${guess === undefined ? "" : `: did you mean "${guess}"?`}`);
   }
 }
-
-/** The beginning of a plan. */
-export interface PlanExpansion {
-  /** The entry of the report: the plan as a whole. */
-  readonly entry: DispatchEntry;
-  /** What begins it. */
-  readonly operations: readonly StoreOperation[];
-  /** What to tell observers of once that is committed. */
-  readonly events: readonly DeliveryEvent[];
-}
-
-/** Makes the beginning of a plan for a message. */
-export type PlanExpander = (message: OutgoingMessage) => Promise<PlanExpansion>;
 
 function notStarted(name: string): Receipt {
   return { outcome: "rejected", retryable: true, reason: "not-configured", detail: `backend "${name}" is not started` };

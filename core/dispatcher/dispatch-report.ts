@@ -25,8 +25,12 @@ export interface DispatchEntry {
 
 /** A backend that should have got the message and has nobody to give it to, or a label nobody takes. */
 export interface Undelivered {
-  /** `unknown-label`: no backend takes the label. `severity`: those that do, take only worse. `no-recipient`: a backend has no address for it. */
-  readonly reason: "unknown-label" | "severity" | "no-recipient";
+  /**
+   * `unknown-label`: no backend takes the label. `severity`: those that do, take only worse. `no-recipient`: a backend has
+   * no address for it. `queue-full`: as many deliveries wait for the backend as may; emit the message again later, under
+   * its id, and only that backend is tried.
+   */
+  readonly reason: "unknown-label" | "severity" | "no-recipient" | "queue-full";
   /** The backend, where it is one. */
   readonly backendName?: string;
   /** The same in words, with what to do. */

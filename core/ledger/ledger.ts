@@ -9,7 +9,7 @@ import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts
 import type { ProviderReceipt } from "../message/receipt.ts";
 import type { AppendOperation, MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
-import type { Logger } from "../support/logger.ts";
+import { errorFields, type Logger } from "../support/logger.ts";
 import { NotRunningError } from "../errors.ts";
 
 /** What a ledger is made from. */
@@ -26,7 +26,7 @@ export interface LedgerOptions {
   readonly namespace?: string;
   /** How long entries are kept. @default 30 days */
   readonly retentionMs?: number;
-  /** How many entries are kept. @default as many as there are */
+  /** How many entries are kept, give or take a tenth. @default as many as there are */
   readonly maxCount?: number;
 }
 
@@ -71,6 +71,9 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #waiters = new Map<string, Set<(event: DeliveryEvent) => void>>();
   readonly #letGo = new Set<(reason: unknown) => void>();
+  readonly #tidyEvery: number;
+  #sinceTidied = 0;
+  #tidying: Promise<void> | undefined;
   #subscription: Promise<Subscription<DeliveryEvent>> | undefined;
 
   /**
@@ -80,6 +83,7 @@ export class Ledger {
    */
   constructor(options: LedgerOptions) {
     this.#options = options;
+    this.#tidyEvery = options.maxCount === undefined ? Infinity : Math.max(1_000, options.maxCount / 10);
     this.channel = new BroadcastChannel<DeliveryEvent>({
       id: "ledger",
       name: "Ledger",
@@ -102,11 +106,12 @@ export class Ledger {
   }
 
   /** Closes it. Who waits for the end of a delivery waits no longer: {@link Ledger.waitFor} rejects. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#subscription = undefined;
     const reason = new NotRunningError("Cannot wait for the end of a delivery: the ledger stops");
     for (const letGo of this.#letGo) letGo(reason);
-    return this.channel.stop();
+    await this.#tidying;
+    await this.channel.stop();
   }
 
   /**
@@ -116,6 +121,7 @@ export class Ledger {
    * @param id The entry's own id, where the same step may be reported twice.
    */
   operation(event: DeliveryEvent, id: string = this.#options.newId()): AppendOperation {
+    if (++this.#sinceTidied >= this.#tidyEvery) this.#tidy();
     return {
       type: "append",
       channel: this.channel.key,
@@ -134,6 +140,15 @@ export class Ledger {
           : { externalId: `${event.backendName}:${event.providerMessageId}` }),
       },
     };
+  }
+
+  /** Between the channel's own upkeeps much can be written: a limit is a limit under load too, give or take a tenth. */
+  #tidy(): void {
+    if (this.#tidying !== undefined || !this.channel.isRunning) return;
+    this.#sinceTidied = 0;
+    this.#tidying = this.channel.evict()
+      .then(() => {}, (error: unknown) => this.#options.logger.error("ledger is not tidied", errorFields(error)))
+      .finally(() => this.#tidying = undefined);
   }
 
   /** Every step of every delivery of a message, oldest first. */

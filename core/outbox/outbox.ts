@@ -5,16 +5,18 @@
  */
 import { type DeadLetter, deadLetterKey, envelopeOf, readDeadLetter } from "../channels/dead-letter.ts";
 import { WorkQueueChannel } from "../channels/work-queue-channel.ts";
+import { QueueFullError } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import type { JsonObject } from "../message/json.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import { fromStoredMessage, toStoredMessage } from "../message/stored-message.ts";
-import type { MessageStore, StoreOperation } from "../store/message-store.ts";
+import type { CommitResult, MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import { type Amendment, type OutboxRow, rowFromJson, rowToJson } from "./outbox-row.ts";
+import { describeFull, QueueLimit } from "./queue-limit.ts";
 
 /** Hears of every step of a delivery after its commit. */
 export type DeliveryObserver = (event: DeliveryEvent, message?: OutgoingMessage) => void;
@@ -37,6 +39,8 @@ export interface OutboxOptions {
   readonly dedupeForMs?: number;
   /** How long a claim lasts unless its heart-beat extends it. @default `60_000` */
   readonly leaseMs?: number;
+  /** How many deliveries may wait for each backend; more are refused with `queue-full`. @default as many as there are */
+  readonly maxQueued?: number;
 }
 
 /** Where a message shall go. */
@@ -67,6 +71,17 @@ export interface PreparedDelivery {
   readonly event: DeliveryEvent;
 }
 
+/** Places in queues, or why there are none. */
+export type TakenPlaces =
+  | {
+    /** Call it when the commit has ended, with whether it happened. */
+    readonly end: (committed: boolean) => void;
+  }
+  | {
+    /** Which queue is full, in words. */
+    readonly full: string;
+  };
+
 /** A dead delivery. */
 export interface DeadDelivery {
   /** The row that was given up. */
@@ -88,6 +103,8 @@ export class Outbox {
   readonly ledger: Ledger;
   readonly #options: OutboxOptions;
   readonly #queues = new Map<string, WorkQueueChannel>();
+  /** By the key of the queue. */
+  readonly #limits = new Map<string, { readonly backendName: string; readonly limit: QueueLimit }>();
   readonly #observers = new Set<DeliveryObserver>();
   #running = false;
 
@@ -172,6 +189,11 @@ export class Outbox {
       ...(namespace === undefined ? {} : { namespace }),
     });
     this.#queues.set(backendName, queue);
+    const { maxQueued } = this.#options;
+    if (maxQueued !== undefined) {
+      const count = async (): Promise<number> => (await store.stats(queue.key)).stored;
+      this.#limits.set(queue.key, { backendName, limit: new QueueLimit({ maxQueued, count, clock }) });
+    }
     if (this.#running) await queue.start();
     return queue;
   }
@@ -232,6 +254,58 @@ export class Outbox {
       if (isNew) this.notify(delivery.event, message);
       return isNew;
     });
+  }
+
+  /**
+   * Takes places for deliveries that are about to be queued, in every queue they go to. What follows from work that was
+   * taken on already (the next step of a plan, the answers of a handler) needs none: it is never refused.
+   *
+   * @param operations What is about to be committed.
+   * @returns `end`, to be called when the commit has ended, with whether it happened; or `full`, why nothing was taken.
+   */
+  async takePlaces(operations: readonly StoreOperation[]): Promise<TakenPlaces> {
+    const taken: (readonly [QueueLimit, number])[] = [];
+    const end = (committed: boolean): void => taken.forEach(([limit, places]) => limit.end(places, committed));
+    for (const [backendName, limit, places] of this.#placesOf(operations)) {
+      if (await limit.take(places)) {
+        taken.push([limit, places]);
+      } else {
+        end(false);
+        return { full: describeFull(backendName, limit.maxQueued) };
+      }
+    }
+    return { end };
+  }
+
+  #placesOf(operations: readonly StoreOperation[]): readonly (readonly [string, QueueLimit, number])[] {
+    const places = new Map<string, number>();
+    for (const operation of operations) {
+      if (operation.type !== "append" || !this.#limits.has(operation.channel)) continue;
+      places.set(operation.channel, (places.get(operation.channel) ?? 0) + 1);
+    }
+    return [...places].flatMap(([key, count]) => {
+      const known = this.#limits.get(key);
+      return known === undefined ? [] : [[known.backendName, known.limit, count] as const];
+    });
+  }
+
+  /**
+   * Commits new work: what queues deliveries, and what belongs to it.
+   *
+   * @param operations What to commit.
+   * @throws {QueueFullError} If a queue it appends to is full; nothing was committed then.
+   */
+  async commit(operations: readonly StoreOperation[]): Promise<CommitResult> {
+    const places = await this.takePlaces(operations);
+    if ("full" in places) throw new QueueFullError(`Cannot queue: ${places.full}`);
+    let committed = false;
+    try {
+      const result = await this.store.commit(operations);
+      committed = result.committed;
+      return result;
+    } finally {
+      places.end(committed);
+    }
   }
 
   async #append(row: OutboxRow, target: DeliveryTarget): Promise<StoreOperation> {

@@ -36,6 +36,7 @@ export class MemoryChannel {
   readonly #entries = new Map<string, MemoryEntry>();
   readonly #memories = new Map<string, Memory>();
   #memoryEnds = new SortedQueue<Memory>();
+  readonly #maxRememberedIds: number;
   readonly #fields = new FieldIndexes(isStored);
   /** Made when first asked for, as are those of the fields: a work queue nobody searches pays for none. */
   #all: MemoryIndex | undefined;
@@ -46,9 +47,13 @@ export class MemoryChannel {
   #peak = -Infinity;
   #lateness = 0;
 
-  /** @param nextToken As for {@link MemoryQueue}. */
-  constructor(nextToken: () => string) {
+  /**
+   * @param nextToken As for {@link MemoryQueue}.
+   * @param maxRememberedIds How many ids are remembered of messages that are gone.
+   */
+  constructor(nextToken: () => string, maxRememberedIds: number) {
     this.queue = new MemoryQueue(nextToken);
+    this.#maxRememberedIds = maxRememberedIds;
   }
 
   /** Whom to call after a change. */
@@ -69,10 +74,12 @@ export class MemoryChannel {
   /** Does what the time has brought. */
   advance(moment: Moment): void {
     this.queue.advance(moment);
-    while (this.#memoryEnds.firstKey <= moment.now) {
-      const memory = this.#memoryEnds.shift();
-      if (memory !== undefined) this.#memories.delete(memory.id);
-    }
+    while (this.#memoryEnds.firstKey <= moment.now) this.#forgetFirstId();
+  }
+
+  #forgetFirstId(): void {
+    const memory = this.#memoryEnds.shift();
+    if (memory !== undefined) this.#memories.delete(memory.id);
   }
 
   /** A message by id. */
@@ -136,6 +143,7 @@ export class MemoryChannel {
       const memory: Memory = { id: entry.envelope.id, seq: entry.seq, ticket: entry.seq };
       this.#memories.set(memory.id, memory);
       this.#memoryEnds.push(memory, entry.rememberUntil);
+      if (this.#memories.size > this.#maxRememberedIds) this.#forgetFirstId();
     }
   }
 

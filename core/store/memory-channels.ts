@@ -13,8 +13,14 @@ const TOKENS_IN_BLOCK = 1_000;
 export class MemoryChannels {
   readonly #channels = new Map<string, MemoryChannel>();
   readonly #nextToken = createTokenGenerator();
+  readonly #maxRememberedIds: number;
   /** The latest channel looked at: the operations of a commit are mostly about one. */
   #latest: { readonly key: string; readonly moment: Moment; readonly channel: MemoryChannel } | undefined;
+
+  /** @param maxRememberedIds As for {@link MemoryChannel}. */
+  constructor(maxRememberedIds: number) {
+    this.#maxRememberedIds = maxRememberedIds;
+  }
 
   /** The keys of the channels there are. */
   keys(): Iterable<string> {
@@ -26,7 +32,7 @@ export class MemoryChannels {
     const latest = this.#latest;
     if (latest !== undefined && latest.moment === moment && latest.key === key) return latest.channel;
     const channel = this.#channels.get(key);
-    if (channel === undefined) return new MemoryChannel(this.#nextToken);
+    if (channel === undefined) return new MemoryChannel(this.#nextToken, this.#maxRememberedIds);
     channel.advance(moment);
     this.#latest = { key, moment, channel };
     return channel;

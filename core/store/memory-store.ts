@@ -43,6 +43,9 @@ import {
   MAX_ID_LENGTH,
 } from "./store-input.ts";
 
+/** Some 30 MB of ids of the usual length. */
+const DEFAULT_MAX_REMEMBERED_IDS = 100_000;
+
 /** Settings of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
   /** Where time comes from. @default `systemClock` */
@@ -52,6 +55,11 @@ export interface MemoryStoreOptions {
    * with a {@link TooLargeError}. @default `1_048_576`
    */
   readonly maxMessageBytes?: number;
+  /**
+   * How many ids each channel remembers of messages that are gone, so that they are not taken in twice. Beyond it those
+   * are forgotten first that would have been forgotten next. @default `100_000`
+   */
+  readonly maxRememberedIds?: number;
   /**
    * Told what a listener of {@link MemoryStore.watch} threw. The commit that called it has happened all the same, and the
    * other listeners are called. @default writes it to `console.error`
@@ -64,7 +72,8 @@ export interface MemoryStoreOptions {
  * process and no longer; everything else is as in any other store, and it is the fastest of them.
  *
  * Claiming, acknowledging, releasing and extending cost the same whatever is stored and whatever once was; memory is
- * held for what is stored, for readers' places, for ids that are remembered, and for a few numbers per channel.
+ * held for what is stored, for readers' places, for ids that are remembered (`maxRememberedIds`), and for a few numbers
+ * per channel.
  *
  * @example
  * ```ts
@@ -94,7 +103,7 @@ export class MemoryStore implements MessageStore {
   readonly #clock: Clock;
   readonly #maxBytes: number;
   readonly #onListenerError: (error: unknown) => void;
-  readonly #channels = new MemoryChannels();
+  readonly #channels: MemoryChannels;
   #state = new MemoryState();
   #trials = 0;
   #isClosed = false;
@@ -103,12 +112,17 @@ export class MemoryStore implements MessageStore {
    * Makes a memory store.
    *
    * @param options Clock, limit, and whom to tell of listeners that throw.
-   * @throws {ValidationError} If `maxMessageBytes` is not a positive integer.
+   * @throws {ValidationError} If a limit is not an integer, or below what it may be.
    */
   constructor(options: MemoryStoreOptions = {}) {
-    const { clock = systemClock, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES, onListenerError = writeToConsole } =
-      options;
+    const {
+      clock = systemClock,
+      maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES,
+      maxRememberedIds = DEFAULT_MAX_REMEMBERED_IDS,
+      onListenerError = writeToConsole,
+    } = options;
     this.#clock = clock;
+    this.#channels = new MemoryChannels(assertInteger(maxRememberedIds, "maxRememberedIds", 0));
     this.#maxBytes = assertInteger(maxMessageBytes, "maxMessageBytes", 1);
     this.#onListenerError = onListenerError;
   }

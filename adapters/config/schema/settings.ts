@@ -62,6 +62,10 @@ export const SERVER_FIELD: Field<ServerConfig> = mapping<ServerConfig>({
 /** The outbox. */
 export const OUTBOX_FIELD: Field<OutboxConfig> = mapping<OutboxConfig>({
   enabled: { field: flag(), description: "Without an outbox, emit sends at once and keeps nothing", default: true },
+  max_queued: {
+    field: integer(1, Number.MAX_SAFE_INTEGER),
+    description: "How many deliveries may wait for each backend; more are refused (1000000, in memory 10000)",
+  },
   concurrency: { field: integer(1, 10_000), description: "How many sends at once on each backend", default: 16 },
   lane_hold: {
     field: seconds(0, YEAR),

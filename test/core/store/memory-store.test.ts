@@ -16,6 +16,7 @@ describeMessageStore("MemoryStore", (options) => Promise.resolve(new MemoryStore
 
 describe("MemoryStore", () => {
   it("MemoryStore refuses a limit that is none", () => {
+    assert.throws(() => new MemoryStore({ maxRememberedIds: -1 }), /maxRememberedIds/);
     for (const maxMessageBytes of [0, -1, 1.5, Number.NaN, Infinity]) {
       assert.throws(
         () => new MemoryStore({ maxMessageBytes }),
@@ -30,6 +31,27 @@ describe("MemoryStore", () => {
     assert.equal((await store.append("c", [fits], { mode: "log" }))[0]?.status, "done");
     const over = { ...envelope("b"), content: "x".repeat(1_048_576 - 1) };
     await assert.rejects(store.append("c", [over], { mode: "log" }), { code: "too-large", limitBytes: 1_048_576 });
+  });
+
+  it("MemoryStore remembers so many ids of messages that are gone, and forgets those first that end first", async () => {
+    const store = new MemoryStore({ maxRememberedIds: 3 });
+    const add = async (id: string, dedupeForMs: number): Promise<string | undefined> => {
+      const [result] = await store.append("c", [envelope(id)], { mode: "queue", dedupeForMs });
+      return result?.status;
+    };
+    for (const [id, dedupeForMs] of [["a", 4_000], ["b", 1_000], ["c", 3_000], ["d", 2_000]] as const) {
+      assert.equal(await add(id, dedupeForMs), "done");
+      const [{ seq, lease: { token } } = assert.fail()] = await store.claim({
+        channel: "c",
+        workerId: "w",
+        limit: 1,
+        leaseMs: 1_000,
+      });
+      await store.commit([{ type: "ack", channel: "c", seq, token }]);
+    }
+    for (const [id, status] of [["a", "duplicate"], ["c", "duplicate"], ["d", "duplicate"], ["b", "done"]] as const) {
+      assert.equal(await add(id, 1_000), status, id);
+    }
   });
 
   it("MemoryStore tells onListenerError what a listener threw, once for each call", async () => {
