@@ -94,7 +94,8 @@ export class FallbackCommunicator extends Communicator {
       { recipient },
     ): PlanNode => (recipient === undefined ? base : { ...base, recipient }));
     const [single] = leaves;
-    return others.length === 0 && single !== undefined ? single : { kind: "all", children: leaves };
+    if (others.length === 0 && single !== undefined) return single;
+    return { kind: terms.confirm === "reply" ? "parallel" : "all", children: leaves }; // one answer is enough
   }
 
   /**
