@@ -16,6 +16,7 @@ export { type ChannelConfig } from "./application/channels-from-config.ts";
 export * from "./application/defaults.ts";
 export { Messenger, type MessengerParts, type ReceivedMessage, type ReceiveOptions } from "./application/messenger.ts";
 export * from "./dispatcher/communication-dispatcher.ts";
+export type { ChannelExplanation, GroupExplanation } from "./dispatcher/group-explanation.ts";
 export * from "./dispatcher/incoming-publisher.ts";
 export * from "./dispatcher/label-routes.ts";
 export * from "./dispatcher/plan-expansion.ts";

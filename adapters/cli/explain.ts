@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { Application, OutgoingMessageInit, RouteExplanation } from "../../core/mod.ts";
+import type {
+  Application,
+  Destination,
+  GroupExplanation,
+  OutgoingMessageInit,
+  RouteExplanation,
+} from "../../core/mod.ts";
 import { previewApplication } from "../app/preview-application.ts";
 import { type GivenArguments, UsageError } from "./arguments.ts";
 import type { CliIo } from "./cli-io.ts";
@@ -46,12 +52,42 @@ function printForPeople({ label, reaches, others }: RouteExplanation, message: O
   io.out(reaches.length === 0 ? `${what}: nobody would get it\n` : `${what}: would go to\n`);
   io.out(
     table(
-      reaches.flatMap(({ backendName, destinations }) =>
-        destinations.map((destination) => [backendName, describeDestination(destination.recipient)])
+      reaches.flatMap(({ backendName, destinations, group }) =>
+        group === undefined
+          ? destinations.map(({ recipient }) => [backendName, describeDestination(recipient)])
+          : groupRows(backendName, group)
       ),
     ),
   );
-  if (others.length > 0) io.out(`and not to\n${table(others.map(({ backendName, detail }) => [backendName, detail]))}`);
+  if (others.length === 0) return;
+  const rows = others.flatMap(({ backendName, detail, group }) => [
+    [backendName, detail],
+    ...(group === undefined ? [] : channelRows(group, "  ")),
+  ]);
+  io.out(`and not to\n${table(rows)}`);
+}
+
+/** A group and its channels below it, numbered in their order. */
+function groupRows(name: string, group: GroupExplanation, indent = ""): string[][] {
+  return [[`${indent}${name}`, groupWords(group)], ...channelRows(group, `${indent}  `)];
+}
+
+function channelRows({ channels }: GroupExplanation, indent: string): string[][] {
+  return channels.flatMap(({ backendName, destinations, skip, group }, index) => {
+    const name = `${index + 1}. ${backendName}`;
+    if (group !== undefined) return groupRows(name, group, indent);
+    if (skip !== undefined) return [[`${indent}${name}`, `left out: ${skip}`]];
+    return destinations.map(({ recipient }) => [`${indent}${name}`, describeDestination(recipient)]);
+  });
+}
+
+const ARRIVED = { accepted: "takes it", delivered: "delivers it", read: "has it read", reply: "has a reply" } as const;
+
+function groupWords({ policy, confirm, withinMs }: GroupExplanation): string {
+  const wait = withinMs === undefined ? "" : ` within ${withinMs / 1_000} s`;
+  return policy === "parallel"
+    ? `all of these at once, until one ${ARRIVED[confirm]}${wait}`
+    : `one of these after the other, until one ${ARRIVED[confirm]}${wait}`;
 }
 
 /** An explanation for programs. */
@@ -59,10 +95,32 @@ export function explanationJson({ label, reaches, others }: RouteExplanation): o
   return {
     ok: reaches.length > 0,
     label,
-    reaches: reaches.map(({ backendName, destinations }) => ({
+    reaches: reaches.map(({ backendName, destinations, group }) => ({
       backend: backendName,
-      recipients: destinations.map(({ recipient }) => recipient ?? null),
+      ...(group === undefined ? { recipients: recipientsOf(destinations) } : groupJson(group)),
     })),
-    others: others.map(({ backendName, reason, detail }) => ({ backend: backendName, reason, detail })),
+    others: others.map(({ backendName, reason, detail, group }) => ({
+      backend: backendName,
+      reason,
+      detail,
+      ...(group === undefined ? {} : groupJson(group)),
+    })),
   };
+}
+
+function groupJson({ policy, confirm, withinMs, channels }: GroupExplanation): object {
+  return {
+    policy,
+    confirm,
+    ...(withinMs === undefined ? {} : { within: withinMs / 1_000 }),
+    channels: channels.map(({ backendName, destinations, skip, group }) => ({
+      backend: backendName,
+      ...(skip === undefined ? {} : { skip }),
+      ...(group === undefined ? { recipients: recipientsOf(destinations) } : groupJson(group)),
+    })),
+  };
+}
+
+function recipientsOf(destinations: readonly Destination[]): readonly (string | null)[] {
+  return destinations.map(({ recipient }) => recipient ?? null);
 }

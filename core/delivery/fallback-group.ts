@@ -58,6 +58,12 @@ export class FallbackCommunicator extends Communicator {
     return this.#options.others ?? "tell";
   }
 
+  /** What the group says of each of its own channels: what counts as arrived, and how long it may take. */
+  get terms(): PlanTerms {
+    const { confirm, withinMs } = this.#options;
+    return { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
+  }
+
   /**
    * The plan for a message. A recipient is meant for a channel when it is written `backend:address` or `kind:address`
    * (`email:ops@example.com`); a channel that none is meant for uses its own destinations, or is skipped when others are
@@ -73,8 +79,8 @@ export class FallbackCommunicator extends Communicator {
    * @param nodeFor Makes the part of one backend.
    */
   planOf(nodeFor: (channel: Communicator, terms: PlanTerms) => PlanNode): PlanNode {
-    const { policy = "ordered", confirm, withinMs } = this.#options;
-    const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
+    const { policy = "ordered" } = this.#options;
+    const { terms } = this;
     const children = this.channels.map((channel) =>
       channel instanceof FallbackCommunicator ? channel.planOf(nodeFor) : nodeFor(channel, terms)
     );

@@ -4,9 +4,11 @@
  * @module
  */
 import type { Communicator, Destination } from "../communicators/communicator.ts";
+import { FallbackCommunicator } from "../delivery/fallback-group.ts";
 import { RoutingError } from "../errors.ts";
 import { isAtLeast, type OutgoingMessage, type Severity } from "../message/outgoing-message.ts";
 import { assertText } from "../support/assert.ts";
+import { explainGroup, type GroupExplanation, reachesSomebody } from "./group-explanation.ts";
 
 /** The label that stands for every label. */
 export const EVERY_LABEL = "*";
@@ -37,6 +39,8 @@ export interface Unreached {
   readonly reason: "label" | "severity" | "no-recipient";
   /** The same in words. */
   readonly detail: string;
+  /** What a fallback group would do, channel by channel. */
+  readonly group?: GroupExplanation;
 }
 
 /** What a message would do. */
@@ -49,8 +53,10 @@ export interface RouteExplanation {
     readonly backendName: string;
     /** Whether it is started. */
     readonly isStarted: boolean;
-    /** Where the message would go on it. */
+    /** Where the message would go on it; of a fallback group the group as a whole. */
     readonly destinations: readonly Destination[];
+    /** What a fallback group would do, channel by channel. */
+    readonly group?: GroupExplanation;
   }[];
   /** The others, and why not. */
   readonly others: readonly Unreached[];
@@ -129,9 +135,19 @@ export class LabelRoutes {
         const detail = `severity ${message.severity} is below its minimum ${minSeverity ?? ""}`;
         others.push({ backendName, reason: "severity", detail });
       } else {
+        const { isStarted } = communicator;
         const destinations = communicator.destinations(message);
-        if (destinations.length > 0) reaches.push({ backendName, isStarted: communicator.isStarted, destinations });
-        else others.push({ backendName, reason: "no-recipient", detail: "it has no recipient for this message" });
+        const group = communicator instanceof FallbackCommunicator ? explainGroup(communicator, message) : undefined;
+        if (group !== undefined && !reachesSomebody(group)) {
+          const detail = message.recipients.length === 0
+            ? "none of its channels has a recipient for this message"
+            : 'none of its channels has a recipient for this message; name one as "backend:address"';
+          others.push({ backendName, reason: "no-recipient", detail, group });
+        } else if (destinations.length > 0) {
+          reaches.push({ backendName, isStarted, destinations, ...(group === undefined ? {} : { group }) });
+        } else {
+          others.push({ backendName, reason: "no-recipient", detail: "it has no recipient for this message" });
+        }
       }
     }
     return { label: message.label, reaches, others };

@@ -23,7 +23,6 @@ describe("ten times more than the receiver takes", () => {
 describeLong("ten times more than the receiver takes, for 60 s", () => {
   it("is refused or sent, with a store in memory", async () => {
     const result = await overload({ seconds: 60, maxQueued: 2_000 });
-    console.log(result);
     assertHeld(result, 2_000);
   });
 
@@ -33,7 +32,6 @@ describeLong("ten times more than the receiver takes, for 60 s", () => {
       maxQueued: 2_000,
       store: new SqliteStore({ path: folder.newFile() }),
     });
-    console.log(result);
     assertHeld(result, 2_000);
   });
 });

@@ -176,6 +176,48 @@ communications:
     ]);
   });
 
+  it("explain shows the channels of a group in their order, and what would be left out", async () => {
+    const config = `
+communications:
+  enabled: true
+  backends:
+    chat: { type: noop, labels: [] }
+    mail: { type: email, host: localhost, allow_insecure: true, from_address: a@b.example, labels: [] }
+    both: { type: fallback, channels: [mail, chat], policy: parallel, labels: [] }
+    page: { type: fallback, channels: [chat, both], confirm: read, within: 5m, labels: [page] }
+`;
+    const page = await run(["explain", "-l", "page"], { files: { "posthorn.yaml": config } });
+    assert.deepEqual(page.out.split("\n").slice(0, 6), [
+      "label page, severity info: would go to",
+      "  page         one of these after the other, until one has it read within 300 s",
+      "    1. chat    its own destination",
+      "    2. both    all of these at once, until one takes it",
+      "      1. mail  left out: the channel has no recipient for this message",
+      "      2. chat  its own destination",
+    ]);
+    const json = await run(["explain", "-l", "page", "--to", "email:a@example.com", "--json"], {
+      files: { "posthorn.yaml": config },
+    });
+    assert.deepEqual(JSON.parse(json.out).reaches, [{
+      backend: "page",
+      policy: "ordered",
+      confirm: "read",
+      within: 300,
+      channels: [
+        { backend: "chat", skip: "no recipient is meant for this channel", recipients: [] },
+        {
+          backend: "both",
+          policy: "parallel",
+          confirm: "accepted",
+          channels: [
+            { backend: "mail", recipients: ["a@example.com"] },
+            { backend: "chat", skip: "no recipient is meant for this channel", recipients: [] },
+          ],
+        },
+      ],
+    }]);
+  });
+
   it("send prints one line per delivery and ends with 0 when all were accepted", async () => {
     const { code, out, err } = await run(["send", "-l", "page", "-s", "error", "--to", "x", "hello"], { files });
     assert.deepEqual([code, err], [0, ""]);

@@ -4,6 +4,7 @@ import {
   Application,
   CommunicationDispatcher,
   ConfigError,
+  FallbackCommunicator,
   FunctionalEventSubscriber,
   IncomingPublisher,
   noOp,
@@ -154,6 +155,56 @@ describe("CommunicationDispatcher.explain", () => {
     assert.deepEqual(explanation.reaches, [{ backendName: "a", isStarted: true, destinations: [{ recipient: "r" }] }]);
     assert.deepEqual(explanation.others.map((other) => [other.backendName, other.reason]), [["b", "label"]]);
     assert.deepEqual(a.texts, []);
+  });
+
+  it("shows the channels of a group in their order, what would be left out and why, and groups within", async () => {
+    const [chat, mail, pager] = ["chat", "mail", "pager"].map((name) => new ScriptedCommunicator(name));
+    assert.ok(chat && mail && pager);
+    const inner = new FallbackCommunicator("inner", { channels: [mail, pager], policy: "parallel", confirm: "read" });
+    const group = new FallbackCommunicator("reach", { channels: [chat, inner], withinMs: 60_000 });
+    const dispatcher = await dispatcherWith([group, ["page"]]);
+    const { reaches: [reach] } = dispatcher.explain({
+      message: "x",
+      label: "page",
+      recipients: ["mail:a@example.com", "mail:b@example.com", "chat:7"],
+    });
+    assert.deepEqual(reach?.group, {
+      policy: "ordered",
+      confirm: "accepted",
+      withinMs: 60_000,
+      channels: [
+        { backendName: "chat", isStarted: false, destinations: [{ recipient: "7" }] },
+        {
+          backendName: "inner",
+          isStarted: false,
+          destinations: [],
+          group: {
+            policy: "parallel",
+            confirm: "read",
+            channels: [
+              {
+                backendName: "mail",
+                isStarted: false,
+                destinations: [{ recipient: "a@example.com" }, { recipient: "b@example.com" }],
+              },
+              {
+                backendName: "pager",
+                isStarted: false,
+                destinations: [],
+                skip: "no recipient is meant for this channel",
+              },
+            ],
+          },
+        },
+      ],
+    });
+    const nobody = dispatcher.explain({ message: "x", label: "page", recipients: ["a@example.com"] });
+    assert.deepEqual(nobody.reaches, []);
+    assert.deepEqual(nobody.others.map(({ reason, detail }) => [reason, detail]), [[
+      "no-recipient",
+      'none of its channels has a recipient for this message; name one as "backend:address"',
+    ]]);
+    assert.deepEqual(chat.texts, []);
   });
 });
 
