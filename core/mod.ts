@@ -5,16 +5,15 @@
  */
 
 // Start here
-export {
-  Application,
-  type ApplicationOptions,
-  type BackendHealth,
-  registeredBackends,
-} from "./application/application.ts";
+export { Application } from "./application/application.ts";
 export * from "./application/application-config.ts";
+export * from "./application/application-options.ts";
+export { type BackendHealth } from "./application/backends.ts";
+export type { PumpLimits, PumpReport } from "./application/pump.ts";
 export { type ChannelConfig } from "./application/channels-from-config.ts";
 export * from "./application/defaults.ts";
 export { Messenger, type MessengerParts, type ReceivedMessage, type ReceiveOptions } from "./application/messenger.ts";
+export { registeredBackends } from "./application/registered-backends.ts";
 export * from "./dispatcher/communication-dispatcher.ts";
 export type { ChannelExplanation, GroupExplanation } from "./dispatcher/group-explanation.ts";
 export * from "./dispatcher/incoming-publisher.ts";

@@ -31,7 +31,7 @@ export interface OutboxConfig {
   readonly lane_hold?: number;
   /** How long one attempt may take, in seconds. @default `60` */
   readonly send_timeout?: number;
-  /** How long stopping waits for what is under way, in seconds. @default `10` */
+  /** How long stopping the application takes at most, in seconds. @default `10` */
   readonly drain_timeout?: number;
 }
 

@@ -1,14 +1,81 @@
 /**
- * What making backends of a configuration needs: their order, their errors, their own keys.
+ * Making backends of a configuration: in the order they need each other, with all that is wrong said at once.
  *
  * @module
  */
-import { BACKEND_COMMON_KEYS, type BackendConfig } from "../communicators/backend-registry.ts";
+import {
+  BACKEND_COMMON_KEYS,
+  type BackendConfig,
+  type BackendContext,
+  BackendRegistry,
+  type BackendType,
+} from "../communicators/backend-registry.ts";
+import type { Communicator } from "../communicators/communicator.ts";
 import { ConfigError, type ConfigIssue, PosthornError } from "../errors.ts";
 import { cloneJson, type JsonValue } from "../message/json.ts";
+import type { Severity } from "../message/outgoing-message.ts";
+import type { SenderPolicy } from "../outbox/sender-policy.ts";
+import type { OutboxConfig } from "./application-config.ts";
+import { registeredBackends } from "./registered-backends.ts";
+import { senderPolicyFrom } from "./sender-policy.ts";
+
+/** A backend made of its configuration. */
+export interface AssembledBackend {
+  /** The backend. */
+  readonly communicator: Communicator;
+  /** The labels it takes. */
+  readonly labels: readonly string[];
+  /** How its deliveries are handled. */
+  readonly policy: SenderPolicy;
+  /** From which severity on. */
+  readonly minSeverity?: Severity;
+}
+
+/** What making backends needs beside their configuration. */
+export interface AssemblyOptions {
+  /** The kinds there are, beside the registered ones. */
+  readonly types: readonly BackendType[] | undefined;
+  /** What each backend is given of its surroundings. */
+  readonly context: Omit<BackendContext, "extraFields">;
+  /** The outbox's section. */
+  readonly outbox: OutboxConfig;
+  /** Called with each backend as it is made, so that those made of others find it. */
+  readonly add: (backend: AssembledBackend) => void;
+}
+
+/**
+ * Makes the backends of a configuration.
+ *
+ * @param backends Their configurations by name.
+ * @param options The kinds, the surroundings, and who takes them.
+ * @throws {ConfigError} With everything that is wrong.
+ */
+export function assembleBackends(
+  backends: Readonly<Record<string, BackendConfig>>,
+  { types, context, outbox, add }: AssemblyOptions,
+): void {
+  const own = new BackendRegistry(types);
+  const known = registeredBackends();
+  const issues: ConfigIssue[] = [];
+  for (const [name, config] of inOrderOfNeed(backends)) {
+    const path = `communications.backends.${name}`;
+    try {
+      const registry = known.has(config.type) && !own.has(config.type) ? known : own;
+      const type = registry.get(config.type, `${path}.type`);
+      const communicator = type.create(name, config, {
+        ...context,
+        extraFields: extraFields(config, type.schema !== undefined),
+      });
+      add({ communicator, labels: config.labels ?? ["default"], ...senderPolicyFrom(config, path, outbox) });
+    } catch (error) {
+      issues.push(...issuesOf(error, path));
+    }
+  }
+  if (issues.length > 0) throw new ConfigError(issues);
+}
 
 /** Groups come after the backends they are made of; what names nobody, or itself, is left for the registry to refuse. */
-export function inOrderOfNeed(
+function inOrderOfNeed(
   backends: Readonly<Record<string, BackendConfig>>,
 ): readonly (readonly [string, BackendConfig])[] {
   const waiting = Object.entries(backends).filter(([, config]) => config.enabled !== false);
@@ -28,7 +95,7 @@ export function inOrderOfNeed(
 }
 
 /** What is wrong with a backend's configuration, under the path it stands at. */
-export function issuesOf(error: unknown, path: string): readonly ConfigIssue[] {
+function issuesOf(error: unknown, path: string): readonly ConfigIssue[] {
   if (error instanceof ConfigError) {
     return error.issues.map((issue) => ({
       ...issue,
@@ -44,7 +111,7 @@ function joined(path: string, rest: string): string {
 }
 
 /** The keys of a kind registered without a schema, which nobody else claims. */
-export function extraFields(config: BackendConfig, hasSchema: boolean): Readonly<Record<string, JsonValue>> {
+function extraFields(config: BackendConfig, hasSchema: boolean): Readonly<Record<string, JsonValue>> {
   const fields: Record<string, JsonValue> = {};
   if (hasSchema) return fields;
   for (const [key, value] of Object.entries(config)) {

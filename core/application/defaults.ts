@@ -12,13 +12,16 @@ import type { SendTarget } from "../inbox/message-context.ts";
 import type { OutgoingMessageInit } from "../message/outgoing-message.ts";
 import type { StandardSchemaV1 } from "../support/standard-schema.ts";
 import type { ApplicationConfig, CommunicationsConfig } from "./application-config.ts";
-import { Application, type ApplicationOptions, registeredBackends } from "./application.ts";
+import { Application } from "./application.ts";
+import type { ApplicationOptions } from "./application-options.ts";
 import type { Messenger, ReceivedMessage, ReceiveOptions } from "./messenger.ts";
+import { registeredBackends } from "./registered-backends.ts";
 
 /** `type: noop`: accepts everything and sends nothing. */
 export const noOp: BackendType = { type: "noop", create: (name) => new NoOpCommunicator(name) };
 
 let current: Application | undefined;
+let isInitialising = false;
 
 /**
  * Makes an application the process's default, for {@link getDispatcher}, {@link emitMessage}, {@link recvMsg} and
@@ -61,15 +64,20 @@ export interface InitOptions extends ApplicationOptions {
  * ```
  */
 export async function init(options: InitOptions = {}): Promise<Application> {
-  if (current?.isRunning === true) {
+  if (current?.isRunning === true || isInitialising) {
     throw new PosthornError(
       "misuse",
       "Cannot init: an application runs already; stop it first, or use Application.create",
     );
   }
   const { config = {}, ...rest } = options;
-  current = await Application.create(config, rest);
-  return current;
+  isInitialising = true;
+  try {
+    current = await Application.create(config, rest);
+    return current;
+  } finally {
+    isInitialising = false;
+  }
 }
 
 /**

@@ -103,6 +103,11 @@ export class Messenger {
     return this.#handler !== undefined;
   }
 
+  /** Whether a route handles messages, as they come and as many as wait. A loop goes only as long as its program wants. */
+  get isRouting(): boolean {
+    return this.isHandling && !this.#isLoop;
+  }
+
   /**
    * Handles every message with a handler, or with a {@link Router}.
    *
@@ -138,10 +143,10 @@ export class Messenger {
   }
 
   /**
-   * Stops: finishes what is being handled, at most until the deadline. A message a loop holds is given back; a loop that
-   * waits for one is told by a {@link NotRunningError}.
+   * Stops: finishes what is being handled, at most until the deadline; what goes on then is told to end, and left behind
+   * after a grace. A message a loop holds is given back; a loop that waits for one is told by a {@link NotRunningError}.
    */
-  async stop(deadlineMs: number = 10_000): Promise<void> {
+  async stop(deadlineMs: number = 10_000, graceMs: number = 5_000): Promise<void> {
     this.#running = false;
     for (const { refuse } of this.#takers.splice(0)) {
       refuse(new NotRunningError("Cannot receive: the messenger stops"));
@@ -149,7 +154,7 @@ export class Messenger {
     const held = [...this.#ready.splice(0), ...(this.#current === undefined ? [] : [this.#current])];
     for (const { end } of held) end.reject(new NotRunningError("Cannot go on: the messenger stops"));
     this.#current = undefined;
-    await Promise.all([this.#router?.stop(deadlineMs), this.#pumped?.stop(deadlineMs)]);
+    await Promise.all([this.#router?.stop(deadlineMs, graceMs), this.#pumped?.stop(deadlineMs, graceMs)]);
     this.#router = undefined;
     this.#pumped = undefined;
   }

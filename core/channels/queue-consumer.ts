@@ -73,16 +73,18 @@ export class QueueConsumer {
 
   /**
    * Stops: claims no more and waits for what runs. After the deadline it tells the work to end (its signal fires), and
-   * 5 seconds later leaves behind what did not: its lease ends by itself, and somebody else gets the message.
+   * a grace later leaves behind what did not: its lease ends by itself, and somebody else gets the message.
    *
    * @param deadlineMs How long work may go on. Called again, the earlier deadline counts. @default `Infinity`
+   * @param graceMs How long work may take to end once it is told to. @default `5_000`
    */
-  async stop(deadlineMs: number = Infinity): Promise<void> {
+  async stop(deadlineMs: number = Infinity, graceMs: number = GRACE_MS): Promise<void> {
     assertDurationMs(deadlineMs, "deadlineMs");
+    assertDurationMs(graceMs, "graceMs");
     this.#stopping.abort();
     const timer = deadlineMs === Infinity
       ? undefined
-      : this.#options.clock.setTimer(deadlineMs, () => this.#interrupt());
+      : this.#options.clock.setTimer(deadlineMs, () => this.#interrupt(graceMs));
     this.#ending ??= this.#end();
     await this.#ending.finally(() => timer?.cancel());
   }
@@ -282,13 +284,13 @@ export class QueueConsumer {
     await Promise.all([...this.#running.values()].map((running) => running.done));
   }
 
-  #interrupt(): void {
+  #interrupt(graceMs: number): void {
     if (this.#isInterrupted) return;
     this.#isInterrupted = true;
     for (const { controller } of this.#running.values()) {
       controller.abort(new PosthornError("stopping", "Cannot go on: the worker stops", { retryable: true }));
     }
-    this.#grace = this.#options.clock.setTimer(GRACE_MS, () => {
+    this.#grace = this.#options.clock.setTimer(graceMs, () => {
       for (const { message } of this.#running.values()) {
         this.#report(
           new PosthornError("stopping", `Cannot wait longer for message "${message.id}": its work ignores its signal`),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { begin, stopBackend, untilStarted } from "../communicators/backend-lifecycle.ts";
 import type { Communicator, Destination } from "../communicators/communicator.ts";
 import { ConflictError, NotRunningError, PosthornError, QueueFullError, RoutingError } from "../errors.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
@@ -36,6 +37,8 @@ export interface CommunicationDispatcherOptions {
   readonly logger?: Logger;
   /** Gives ids to messages. @default monotonic UUIDv7 */
   readonly newId?: () => string;
+  /** Throws where nothing can be queued any more. @default never */
+  readonly assertOpen?: () => void;
 }
 
 export type { DispatchEntry, DispatchReport, SettledDelivery, Undelivered } from "./dispatch-report.ts";
@@ -44,7 +47,7 @@ export type { DispatchEntry, DispatchReport, SettledDelivery, Undelivered } from
 export interface StartReport {
   /** Those that run. */
   readonly started: readonly string[];
-  /** Those that do not, and the word of the error. */
+  /** Those that do not, or not yet, and the error. */
   readonly failed: readonly {
     /** The backend. */
     readonly backendName: string;
@@ -82,6 +85,7 @@ export class CommunicationDispatcher {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #newId: () => string;
+  readonly #assertOpen: () => void;
   readonly #expand = new Map<string, PlanExpander>();
 
   /**
@@ -94,6 +98,7 @@ export class CommunicationDispatcher {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#newId = options.newId ?? createIdGenerator(() => this.#clock.now());
+    this.#assertOpen = options.assertOpen ?? (() => {});
     this.incomingPublisher = new IncomingPublisher(this.#logger);
   }
 
@@ -147,8 +152,10 @@ export class CommunicationDispatcher {
    * @throws {QueueFullError} If as many deliveries wait as may for every backend it would go to; nothing is queued then.
    * Where only some of them are full, the others get it, and the report says so (`queue-full`).
    * @throws {StoreError} If the outbox cannot keep it; nothing is queued then.
+   * @throws {NotRunningError} If the application is stopping and its store ends with it: nobody would send it.
    */
   async emit(init: OutgoingMessageInit, options: { readonly signal?: AbortSignal } = {}): Promise<DispatchReport> {
+    this.#assertOpen();
     const message = createOutgoingMessage(init, { newId: this.#newId, now: () => this.#clock.now() });
     const routes = this.#routes.match(message);
     return this.#outbox === undefined
@@ -303,10 +310,17 @@ export class CommunicationDispatcher {
     return await this.#outbox.cancel(deliveryId);
   }
 
-  /** Starts every backend, all at once. One that fails keeps nobody else from starting. */
+  /**
+   * Starts every backend, all at once. One that fails, or takes longer than 10 seconds, keeps nobody else from starting; the
+   * latter is reported as failed with the code `timeout`, and its start goes on.
+   */
   async startAll(): Promise<StartReport> {
     const communicators = this.#routes.all.map((route) => route.communicator);
-    const ends = await Promise.allSettled(communicators.map(async (communicator) => await communicator.start()));
+    const ends = await Promise.allSettled(
+      communicators.map((communicator) =>
+        untilStarted(communicator.name, begin(() => communicator.start()), this.#clock)
+      ),
+    );
     const started: string[] = [];
     const failed: StartReport["failed"][number][] = [];
     for (const [index, { name: backendName }] of communicators.entries()) {
@@ -317,12 +331,16 @@ export class CommunicationDispatcher {
     return { started, failed };
   }
 
-  /** Stops every backend that runs. @throws {AggregateError} If some could not be stopped; all were told to. */
+  /**
+   * Stops every backend that runs, waiting for each 10 seconds at most.
+   *
+   * @throws {AggregateError} If some could not be stopped, or not in time; all were told to.
+   */
   async stopAll(): Promise<void> {
     const running = this.#routes.all.map((route) => route.communicator).filter((communicator) =>
       communicator.isStarted
     );
-    const ends = await Promise.allSettled(running.map(async (communicator) => await communicator.stop()));
+    const ends = await Promise.allSettled(running.map((communicator) => stopBackend(communicator, this.#clock)));
     const errors = ends.filter((end) => end.status === "rejected").map((end): unknown => end.reason);
     if (errors.length > 0) throw new AggregateError(errors, `Cannot stop ${errors.length} backends`);
   }

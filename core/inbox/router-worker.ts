@@ -86,9 +86,9 @@ export class RouterWorker {
     this.#consumer.start();
   }
 
-  /** Stops: finishes what is being handled, at most until the deadline, then tells it to end. */
-  stop(deadlineMs: number = 10_000): Promise<void> {
-    return this.#consumer.stop(deadlineMs);
+  /** Stops: finishes what is being handled, at most until the deadline, then tells it to end; after a grace it is left behind. */
+  stop(deadlineMs: number = 10_000, graceMs: number = 5_000): Promise<void> {
+    return this.#consumer.stop(deadlineMs, graceMs);
   }
 
   /** Handles what is due now. @returns How many messages. */

@@ -110,8 +110,8 @@ export class PlanRunner {
   }
 
   /** Stops. Timers stay in the store. */
-  async stop(deadlineMs: number = 10_000): Promise<void> {
-    await this.#timers?.stop(deadlineMs);
+  async stop(deadlineMs: number = 10_000, graceMs: number = 5_000): Promise<void> {
+    await this.#timers?.stop(deadlineMs, graceMs);
     this.#timers = undefined;
   }
 

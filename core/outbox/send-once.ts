@@ -15,8 +15,10 @@ import { errorFields, type Logger } from "../support/logger.ts";
 import type { AmendingStep } from "./amending.ts";
 import type { OutboxRow } from "./outbox-row.ts";
 
-/** How long a backend may take to end an attempt once it is told to. */
+/** How long a backend may take to end an attempt whose time is over. */
 const GRACE_MS = 5_000;
+/** And how long one whose worker stops, or has lost its lease: what it says later is of no use to anybody. */
+const STOP_GRACE_MS = 500;
 
 /** What one attempt needs of its surroundings. */
 export interface SendOnceOptions {
@@ -42,15 +44,18 @@ export async function sendOnce(
 ): Promise<Receipt> {
   const { communicator, timeoutMs, clock, logger } = options;
   const controller = new AbortController();
-  const onAbort = (): void => controller.abort(context.signal.reason);
-  context.signal.addEventListener("abort", onAbort, { once: true });
-  if (context.signal.aborted) onAbort();
   const late = new PosthornError("timeout", `Cannot wait longer than ${timeoutMs} ms`, { retryable: true });
   const ignored = deferred<never>();
   const timers = [
     clock.setTimer(timeoutMs, () => controller.abort(late)),
     clock.setTimer(timeoutMs + GRACE_MS, () => ignored.reject(late)), // a backend that ignores its signal
   ];
+  const onAbort = (): void => {
+    controller.abort(context.signal.reason);
+    timers.push(clock.setTimer(STOP_GRACE_MS, () => ignored.reject(context.signal.reason)));
+  };
+  context.signal.addEventListener("abort", onAbort, { once: true });
+  if (context.signal.aborted) onAbort();
   try {
     const { signal } = controller;
     const sent = amending.kind === "change" && communicator.editMessage !== undefined

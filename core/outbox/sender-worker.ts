@@ -83,9 +83,9 @@ export class SenderWorker {
     (await this.#engine()).start();
   }
 
-  /** Stops: finishes what is being sent, at most until the deadline, then aborts it. */
-  async stop(deadlineMs: number = 10_000): Promise<void> {
-    await this.#consumer?.stop(deadlineMs);
+  /** Stops: finishes what is being sent, at most until the deadline, then aborts it; after a grace it is left behind. */
+  async stop(deadlineMs: number = 10_000, graceMs: number = 5_000): Promise<void> {
+    await this.#consumer?.stop(deadlineMs, graceMs);
     this.#consumer = undefined;
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Clock } from "./clock.ts";
 
 /**
  * Waits for a promise, or rejects with the signal's reason when that fires first. The promise goes on by itself.
@@ -18,6 +19,35 @@ export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefine
     signal.addEventListener("abort", onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
+}
+
+/** How {@link raceDeadline} waits. */
+export interface Deadline {
+  /** Time. */
+  readonly clock: Pick<Clock, "setTimer">;
+  /** How long. */
+  readonly deadlineMs: number;
+  /** Makes the error that says it took longer. */
+  readonly late: () => Error;
+  /** Ends the wait before. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Waits for a promise, at most for a time. The promise goes on by itself.
+ *
+ * @param promise What to wait for.
+ * @param deadline How long.
+ */
+export async function raceDeadline<T>(promise: Promise<T>, deadline: Deadline): Promise<T> {
+  const { clock, deadlineMs, late, signal } = deadline;
+  const tooLate = deferred<never>();
+  const timer = clock.setTimer(deadlineMs, () => tooLate.reject(late()));
+  try {
+    return await raceAbort(Promise.race([promise, tooLate.promise]), signal);
+  } finally {
+    timer.cancel();
+  }
 }
 
 /** A promise with its handles. */

@@ -73,7 +73,7 @@ export const OUTBOX_FIELD: Field<OutboxConfig> = mapping<OutboxConfig>({
     default: 30,
   },
   send_timeout: { field: seconds(0.001, DAY), description: "How long one attempt may take", default: 60 },
-  drain_timeout: { field: seconds(0, DAY), description: "How long stopping waits for what is under way", default: 10 },
+  drain_timeout: { field: seconds(0, DAY), description: "How long stopping takes at most", default: 10 },
 });
 
 /** The inbox. */
