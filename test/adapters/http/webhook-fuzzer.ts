@@ -85,9 +85,16 @@ const PROOF_MUTATIONS: Readonly<Record<string, Mutation>> = {
   "a proof begins otherwise": withProof((value, chance) => chance.pick(["x", "0", "=", '"', "sha1=", "v1,"]) + value),
   "a character of a proof is another": withProof((value, chance) => {
     const at = chance.below(value.length);
-    const other = value[at] === "0" ? "1" : "0";
-    // A separator that becomes a digit is another value too.
+    const other = chance.pick([..."01Zz+/=.,;_-\u00ff"].filter((each) => each !== value[at]));
     return value.slice(0, at) + other + value.slice(at + 1);
+  }),
+  "a proof has one character more": withProof((value, chance) => {
+    const at = chance.below(value.length);
+    return value.slice(0, at) + chance.pick([..."01az+/=.,;_-\u00ff"]) + value.slice(at);
+  }),
+  "a proof has one character less": withProof((value, chance) => {
+    const at = chance.below(value.length);
+    return value.slice(0, at) + value.slice(at + 1);
   }),
   "two characters of a proof are swapped": withProof((value, chance) => {
     const at = chance.below(Math.max(1, value.length - 1));

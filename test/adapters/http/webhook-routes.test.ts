@@ -11,7 +11,7 @@ import {
 } from "../../../core/mod.ts";
 import { type HttpBench, problemIn, setUpHttp, TOKEN } from "./http-bench.ts";
 import { SignedNetwork, signedRequest, type WireItem } from "./signed-network.ts";
-import { Chance, type FuzzTarget, fuzzWebhook, mutationsFor, toRequest } from "./webhook-fuzzer.ts";
+import { Chance, toRequest } from "./webhook-fuzzer.ts";
 
 const ORIGIN = "http://127.0.0.1:8787";
 const SECRET = "the secret of the wire";
@@ -247,51 +247,10 @@ describe("GET /webhooks/:backend", () => {
 
 const FUZZED = 10_000;
 
-describe("10,000 webhook requests that are almost authentic", () => {
-  it("are all refused where the body is signed, and change nothing", async () => {
+describe("10,000 webhook requests of the emulator", () => {
+  it("whose body is odd are each taken whole or refused with a reason, and never break the emulator", async () => {
     const bench = await setUp();
-    const target: FuzzTarget = {
-      proofs: ["x-wire-signature"],
-      coversBody: true,
-      valid: (count) => signedRequest("wire", SECRET, [said(`${count}`, `Grüße ${count} \u0001 😀`)]),
-      foreign: (count) => signedRequest("wire", `${SECRET}!`, [said(`${count}`, `Grüße ${count} \u0001 😀`)]),
-    };
-    const tried = await fuzzWebhook(target, {
-      count: FUZZED,
-      seed: 1,
-      fetch: (request) => bench.app.fetch(request),
-      snapshot: bench.snapshot,
-    });
-    for (const [name] of mutationsFor(target)) assert.ok((tried.get(name) ?? 0) > 50, name);
-    const valid = toRequest(await target.valid(1), ORIGIN);
-    assert.equal((await bench.app.fetch(valid ?? assert.fail("no request"))).status, 200);
-  });
-
-  it("are all refused by the emulator, and change nothing", async () => {
-    const bench = await setUp();
-    await bench.emulator.openConversation("anna");
-    const request = (token: string, count: number): Awaited<ReturnType<FuzzTarget["valid"]>> => ({
-      path: "/webhooks/emulator",
-      headers: [["content-type", "application/json"], ["authorization", `Bearer ${token}`]],
-      body: new TextEncoder().encode(JSON.stringify({ conversation: "anna", text: `text ${count}` })),
-    });
-    const target: FuzzTarget = {
-      proofs: ["authorization"],
-      coversBody: false,
-      valid: (count) => Promise.resolve(request(TOKEN, count)),
-      foreign: (count) => Promise.resolve(request(`${TOKEN}2`, count)),
-    };
-    const tried = await fuzzWebhook(target, {
-      count: FUZZED,
-      seed: 2,
-      fetch: (each) => bench.app.fetch(each),
-      snapshot: bench.snapshot,
-    });
-    for (const [name] of mutationsFor(target)) assert.ok((tried.get(name) ?? 0) > 50, name);
-  });
-
-  it("or whose body is odd, are each taken whole or refused with a reason, and never break the emulator", async () => {
-    const bench = await setUp();
+    bench.application.messenger.route(() => {}); // nothing pumps it: what comes in stays
     await bench.emulator.openConversation("anna");
     const chance = new Chance(3);
     const taken = new Set<string>();

@@ -36,28 +36,3 @@ export function mutations(): number {
     Reflect.get(env, "POSTHORN_LONG") === "1";
   return isLong ? 1_000_000 : 100_000;
 }
-
-/** Copies bytes and changes them in one of several ways; the result differs from the original. */
-export function mutateBytes(
-  bytes: Uint8Array,
-  { below }: Chance,
-): Uint8Array<ArrayBuffer> {
-  const copy = Uint8Array.from(bytes);
-  if (copy.length === 0) return Uint8Array.of(below(256));
-  const at = below(copy.length);
-  switch (below(4)) {
-    case 0:
-      copy[at] = (copy[at] ?? 0) ^ 1 << below(8);
-      return copy;
-    case 1:
-      return copy.slice(0, at);
-    case 2:
-      return Uint8Array.of(
-        ...copy.subarray(0, at),
-        below(256),
-        ...copy.subarray(at),
-      );
-    default:
-      return Uint8Array.of(...copy, below(256));
-  }
-}

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import { createWebhookSecret, parseWebhookSecret, StandardWebhookSigner } from "../../../adapters/webhook/mod.ts";
 import { encodeBase64, ValidationError } from "../../../core/mod.ts";
-import { createChance, mutateBytes, mutations } from "../net/random.ts";
 
 const NOW = 1_763_724_000_000;
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -86,46 +85,6 @@ describe("StandardWebhookSigner", () => {
       assert.equal(await signer.verify(new Headers(headers), body, NOW), false, JSON.stringify(headers));
     }
   });
-
-  it("verify() accepts none of the mutated requests, and never throws", async () => {
-    const signer = new StandardWebhookSigner([SECRET]);
-    const foreign = new StandardWebhookSigner([OTHER]);
-    const chance = createChance(101);
-    const samples = await Promise.all(['{"messages":[{"id":"1"}]}', "{}", ""].map(async (text) => {
-      const body = utf8(text);
-      return { body, good: await signer.sign("msg_1", body, NOW), bad: await foreign.sign("msg_1", body, NOW) };
-    }));
-    const names = ["webhook-id", "webhook-timestamp", "webhook-signature"] as const;
-    let accepted = 0;
-    for (let round = mutations(); round > 0; round--) {
-      const { body, good, bad } = chance.pick(samples);
-      if (chance.below(10) === 0) {
-        if (await signer.verify(new Headers(bad), body, NOW)) accepted++;
-        continue;
-      }
-      if (chance.below(2) === 0) {
-        if (await signer.verify(new Headers(good), mutateBytes(body, chance), NOW)) accepted++;
-        continue;
-      }
-      const name = chance.pick(names);
-      const value = good[name];
-      const at = chance.below(value.length);
-      const character = chance.pick([..."AaZz09+/=,._ -\u00ff"]);
-      const mutated = [
-        value.slice(0, at) + character + value.slice(at + 1),
-        value.slice(0, at) + value.slice(at + 1),
-        value.slice(0, at) + character + value.slice(at),
-        value.slice(0, at),
-        "",
-      ][chance.below(5)] ?? "";
-      const headers = new Headers({ ...good, [name]: mutated });
-      // Spaces around a header are none, and a space in the list of signatures ends one.
-      const isSame = headers.get(name) === value ||
-        (name === "webhook-signature" && mutated.split(" ").includes(value));
-      if (!isSame && await signer.verify(headers, body, NOW)) accepted++;
-    }
-    assert.equal(accepted, 0);
-  }, 600_000);
 
   it("parseWebhookSecret() takes 24 to 64 bytes of base64, and never repeats a secret", () => {
     assert.equal(parseWebhookSecret(createWebhookSecret()).length, 32);

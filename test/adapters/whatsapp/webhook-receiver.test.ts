@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import type { WebhookBatch } from "../../../core/mod.ts";
-import { createChance, mutateBytes, mutations } from "../net/random.ts";
+import { createChance } from "../net/random.ts";
 import {
   CONTACTS,
   createReceiver,
@@ -104,55 +104,6 @@ describe("WhatsAppWebhookReceiver.verify", () => {
     );
     assert.equal(await receiver.verify(signed(good), body), true);
   });
-
-  it(
-    "verify() accepts none of the mutated requests, and never throws",
-    async () => {
-      const receiver = createReceiver();
-      const chance = createChance(20_261_121);
-      const bodies = await Promise.all(
-        [
-          metaJson(
-            payloadOf({ messages: [messageOf(1, EVERY_TYPE[0] ?? {})] }),
-          ),
-          "{}",
-          "",
-        ].map(async (text) => {
-          const body = utf8(text);
-          return {
-            body,
-            signature: await sign(body),
-            foreign: await sign(body, "another secret"),
-          };
-        }),
-      );
-      const count = mutations();
-      let accepted = 0;
-      for (let round = 0; round < count; round++) {
-        const { body, signature, foreign } = chance.pick(bodies);
-        const kind = chance.below(4);
-        const given = kind === 0 ? foreign : kind === 1 ? mutateText(signature) : signature;
-        const sent = kind >= 2 || given === signature ? mutateBytes(body, chance) : body;
-        if (await receiver.verify(signed(given), sent)) accepted++;
-      }
-      assert.equal(accepted, 0);
-
-      /** Another signature: a digit changed, left out, put in, or another character in its place. */
-      function mutateText(text: string): string {
-        const at = chance.below(text.length);
-        const character = chance.pick([..."0123456789abcdefABCDEF =,;x\u00ff"]);
-        const changed = [
-          text.slice(0, at) + character + text.slice(at + 1),
-          text.slice(0, at) + text.slice(at + 1),
-          text.slice(0, at) + character + text.slice(at),
-          text.slice(0, at),
-        ][chance.below(4)] ?? "";
-        // Headers leaves spaces around a value out.
-        return changed.trim() === text ? "" : changed;
-      }
-    },
-    600_000,
-  );
 });
 
 describe("WhatsAppWebhookReceiver.handshake", () => {
