@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { createTransport } from "nodemailer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { SmtpCommunicator } from "../adapters/smtp/mod.ts";
-import { parseMailAddress } from "../adapters/smtp/address.ts";
+import { parseMailAddress } from "../adapters/net/mail-address.ts";
 import { composeMail } from "../adapters/smtp/compose.ts";
 import { createOutgoingMessage, type OutgoingMessage } from "../core/mod.ts";
 import { benchmark, type Contender } from "./harness.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import { assertDurationMs, assertInteger, assertText, kindOf, nearest, ValidationError } from "../../core/mod.ts";
-import { assertMailAddress, type MailAddress } from "./address.ts";
+import { assertMailAddress, type MailAddress } from "../net/mail-address.ts";
 import { SMTP_TLS_KEYS, type SmtpOptions, type SmtpTlsOptions } from "./options.ts";
-import { isRecipientPattern } from "./recipient-rule.ts";
+import { isRecipientPattern } from "../net/recipient-rule.ts";
 import { deriveSmtpSecurity, type SmtpSecurity, type SmtpSecurityDecision } from "./security.ts";
 
 /** `SmtpOptions`, checked and complete. */

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { type Attachment, type OutgoingMessage, ValidationError } from "../../core/mod.ts";
-import type { MailAddress } from "./address.ts";
+import type { MailAddress } from "../net/mail-address.ts";
 import { htmlToText } from "./html-to-text.ts";
 import { encodeBytesBody, type EncodedBody, encodeTextBody } from "./mime-body.ts";
 import { encodeParameter, encodePhrase, encodeText, headerLine, hexOf, mailDate } from "./mime-header.ts";

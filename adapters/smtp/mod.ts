@@ -12,6 +12,6 @@ export {
   type SmtpSecurityDecision,
   type SmtpSecurityInput,
 } from "./security.ts";
-export { type MailAddress, parseMailAddress } from "./address.ts";
+export { type MailAddress, parseMailAddress } from "../net/mail-address.ts";
 export { htmlToText } from "./html-to-text.ts";
 export { classifySmtpFault, type SmtpFault, type SmtpFaultKind, type SmtpStage } from "./outcome.ts";

@@ -20,12 +20,12 @@ import {
   systemClock,
   ValidationError,
 } from "../../core/mod.ts";
-import { type MailAddress, parseMailAddress } from "./address.ts";
+import { type MailAddress, parseMailAddress } from "../net/mail-address.ts";
 import { checkSmtpOptions, type ResolvedSmtpOptions } from "./check-options.ts";
 import { type ComposedMail, composeMail, type MailTemplate } from "./compose.ts";
 import type { SmtpOptions } from "./options.ts";
 import { classifySmtpFault, type SmtpFault } from "./outcome.ts";
-import { createRecipientRule } from "./recipient-rule.ts";
+import { RecipientRule } from "../net/recipient-rule.ts";
 import { createCleaner } from "./server-text.ts";
 import { SmtpPool } from "./smtp-pool.ts";
 import { type SmtpAcceptance, type SmtpDelivery, type SmtpEnvelope, SmtpSession } from "./smtp-session.ts";
@@ -93,7 +93,8 @@ export class SmtpCommunicator extends Communicator {
   readonly #template: MailTemplate;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #mayWriteTo: (recipient: MailAddress) => boolean;
+  /** Absent: everybody may be written to. */
+  readonly #allowed: RecipientRule | undefined;
   readonly #clean: (text: string) => string;
   #pool: SmtpPool | undefined;
 
@@ -114,7 +115,10 @@ export class SmtpCommunicator extends Communicator {
     this.#clock = clock;
     this.#logger = logger;
     this.#template = templateOf(resolved);
-    this.#mayWriteTo = createRecipientRule(resolved.allowRecipients, resolved.defaultRecipients);
+    const { allowRecipients, defaultRecipients } = resolved;
+    this.#allowed = allowRecipients === undefined
+      ? undefined
+      : new RecipientRule([...allowRecipients, ...defaultRecipients.map(({ address }) => address)]);
     const { username = "", password } = resolved;
     this.#clean = createCleaner(password === undefined ? [] : [{ username, secret: password }]);
     for (const warning of warnings) {
@@ -162,7 +166,7 @@ export class SmtpCommunicator extends Communicator {
         ? reject("not-configured", "nobody to write to: the message names no recipient and there is no default")
         : reject("invalid-recipient", "the recipient is not a mail address");
     }
-    if (!this.#mayWriteTo(recipient)) {
+    if (this.#allowed?.allowsMail(recipient) === false) {
       return reject("policy", "the recipient is not among allow_recipients");
     }
     const mail = this.#compose(message, context, recipient);

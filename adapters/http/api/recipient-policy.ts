@@ -3,9 +3,15 @@
  *
  * @module
  */
+import { RecipientRule } from "../../net/recipient-rule.ts";
 
-/** For each backend by name, whom callers may name: addresses, `*@domain`, or `*` for everybody. */
+/**
+ * For each backend by name, whom callers may name: addresses, for mail also `*@domain` and `*@*.domain`, or `*` for
+ * everybody.
+ */
 export type AllowedRecipients = Readonly<Record<string, readonly string[]>>;
+
+const rules = new WeakMap<readonly string[], RecipientRule>();
 
 /**
  * Whether callers may send to a recipient by a backend. Whoever holds the token could otherwise send anything to
@@ -16,12 +22,9 @@ export type AllowedRecipients = Readonly<Record<string, readonly string[]>>;
  * @param recipient The recipient.
  */
 export function isRecipientAllowed(allowed: AllowedRecipients, backendName: string, recipient: string): boolean {
-  if (!Object.hasOwn(allowed, backendName)) return false;
-  const address = recipient.toLowerCase();
-  const domain = address.slice(address.lastIndexOf("@"));
-  return (allowed[backendName] ?? []).some((rule) => {
-    const wanted = rule.toLowerCase();
-    if (wanted === "*") return true;
-    return wanted.startsWith("*@") ? address.includes("@") && domain === wanted.slice(1) : address === wanted;
-  });
+  const list = Object.hasOwn(allowed, backendName) ? allowed[backendName] : undefined;
+  if (list === undefined) return false;
+  let rule = rules.get(list);
+  if (rule === undefined) rules.set(list, rule = new RecipientRule(list));
+  return rule.allows(recipient);
 }

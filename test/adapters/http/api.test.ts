@@ -209,8 +209,16 @@ describe("POST /messages", () => {
   });
 
   it("lets callers name only the recipients that are allowed", async () => {
-    const bench = await setUp({ allowRecipients: { ops: ["anna@example.org", "*@example.com"] } });
-    const allowed = [["anna@example.org"], ["ANNA@example.org"], ["x@example.com", "y@EXAMPLE.com"]];
+    const bench = await setUp({
+      allowRecipients: { ops: ["anna@example.org", "*@example.com", "*@*.example.net", "*@bücher.example"] },
+    });
+    const allowed = [
+      ["anna@example.org"],
+      ["ANNA@example.org"],
+      ["x@example.com", "y@EXAMPLE.com"],
+      ["x@sub.example.net"],
+      ["x@xn--bcher-kva.example"],
+    ];
     for (const recipients of allowed) {
       assert.equal((await bench.post("/messages", { message: "x", label: "ops", recipients })).status, 202);
     }
@@ -219,6 +227,7 @@ describe("POST /messages", () => {
       ["anna@example.org", "bob@example.org"],
       ["x@example.com.evil.org"],
       ["x@sub.example.com"],
+      ["x@example.net"],
       ["*@example.com.evil"],
       ["example.com"],
       ["anna@example.org\u0000"],

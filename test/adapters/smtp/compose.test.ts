@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import { createOutgoingMessage, type OutgoingMessageInit, ValidationError } from "../../../core/mod.ts";
-import { type MailAddress, parseMailAddress } from "../../../adapters/smtp/address.ts";
+import { type MailAddress, parseMailAddress } from "../../../adapters/net/mail-address.ts";
 import { composeMail, mailMessageId, type MailTemplate } from "../../../adapters/smtp/compose.ts";
 import { decodeWords, parameterOf, readStrictly, type StrictPart } from "./strict-mail.ts";
 

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import addressparser from "nodemailer/lib/addressparser";
 import type { OutgoingMessage, SendContext } from "../../../core/mod.ts";
 import { ValidationError } from "../../../core/mod.ts";
-import { type MailAddress, parseMailAddress } from "../../../adapters/smtp/address.ts";
+import { type MailAddress, parseMailAddress } from "../../../adapters/net/mail-address.ts";
 import { checkSmtpOptions } from "../../../adapters/smtp/check-options.ts";
 import { composeMail } from "../../../adapters/smtp/compose.ts";
 import { contextOf, withMail } from "./fixture.ts";
