@@ -20,7 +20,7 @@ export interface Note {
 }
 
 /** What may have reached somebody, or is about to. */
-const BEGUN: ReadonlySet<PlanStatus> = new Set(["active", "sent", "late", "unknown", "done"]);
+const BEGUN: ReadonlySet<PlanStatus> = new Set(["active", "overdue", "sent", "late", "unknown", "done"]);
 const MAX_NAME = 100;
 
 /**

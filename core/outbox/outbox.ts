@@ -55,6 +55,8 @@ export interface DeliveryTarget {
   readonly plan?: JsonObject;
   /** The delivery it is about. */
   readonly amends?: Amendment;
+  /** Why it is queued, for the ledger. */
+  readonly detail?: string;
   /** Its identity, where it is not that of message, backend and recipient. */
   readonly deliveryId?: string;
   /** Not before, in milliseconds since 1970, where it is not the message's. */
@@ -207,7 +209,7 @@ export class Outbox {
   prepare(message: OutgoingMessage, targets: readonly DeliveryTarget[]): Promise<readonly PreparedDelivery[]> {
     const stored = toStoredMessage(message);
     return Promise.all(targets.map(async (target) => {
-      const { backendName, recipient, plan, amends } = target;
+      const { backendName, recipient, plan, amends, detail } = target;
       const deliveryId = target.deliveryId ?? await deliveryIdOf(message.id, backendName, recipient);
       const queuedAt = this.#options.clock.now();
       const row: OutboxRow = {
@@ -221,7 +223,7 @@ export class Outbox {
         ...(plan === undefined ? {} : { plan }),
         ...(amends === undefined ? {} : { amends }),
       };
-      const event = eventOf(row, "queued", queuedAt);
+      const event = eventOf(row, "queued", queuedAt, detail === undefined ? {} : { detail: detail.slice(0, 1_000) });
       return {
         row,
         event,

@@ -11,6 +11,7 @@ import {
   type PlanLeaf,
   type PlanOutcome,
   type PlanState,
+  stateAt,
 } from "../delivery/delivery-plan.ts";
 import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
 import type { JsonObject } from "../message/json.ts";
@@ -85,7 +86,7 @@ export class PlanWriter {
     for (const action of actions) {
       switch (action.type) {
         case "send":
-          await this.#send(record, action.leaf, operations, events);
+          await this.#send(record, action.leaf, before, operations, events);
           break;
         case "timer":
           operations.push(this.#timer(record, action.leaf, action.withinMs));
@@ -110,7 +111,13 @@ export class PlanWriter {
     return { record: after, operations, events };
   }
 
-  async #send(record: PlanRecord, leaf: string, operations: StoreOperation[], events: DeliveryEvent[]): Promise<void> {
+  async #send(
+    record: PlanRecord,
+    leaf: string,
+    before: PlanBefore | undefined,
+    operations: StoreOperation[],
+    events: DeliveryEvent[],
+  ): Promise<void> {
     const { outbox } = this.#options;
     const node = leavesOf(record.plan).find((each) => each.leaf === leaf)?.node;
     if (node === undefined) return;
@@ -121,6 +128,7 @@ export class PlanWriter {
       deliveryId: deliveryIdOfStep(record.planId, leaf),
       plan: step,
       ...(recipient === undefined ? {} : { recipient }),
+      ...reasonOf(record, before),
     }]);
     if (prepared === undefined) return;
     operations.push(...prepared.operations);
@@ -217,6 +225,24 @@ export class PlanWriter {
       ...more,
     };
   }
+}
+
+/** Why the plan goes on to another delivery: what has just become of those before. */
+function reasonOf(record: PlanRecord, before: PlanBefore | undefined): { readonly detail?: string } {
+  if (before === undefined) return {};
+  const passed = leavesOf(record.plan).flatMap(({ leaf, node }) => {
+    const now = stateAt(record.state, leaf);
+    const isNew = now?.status !== stateAt(before.state, leaf)?.status;
+    return isNew && now?.reason !== undefined ? [`${node.backendName}: ${wordsOf(now, node)}`] : [];
+  });
+  return passed.length === 0 ? {} : { detail: `after ${passed.join(", ")}` };
+}
+
+function wordsOf({ status, reason = "" }: PlanState, { confirm = "accepted", withinMs = 0 }: PlanLeaf): string {
+  if (status !== "late" && status !== "overdue") return reason;
+  return `not ${status === "overdue" ? "accepted" : confirm === "reply" ? "answered" : confirm} within ${
+    withinMs / 1_000
+  } s`;
 }
 
 /** Whether something is expected to be said about a step: what is done once the network takes it waits for nobody. */
