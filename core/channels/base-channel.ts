@@ -9,6 +9,7 @@ import type { JsonValue } from "../message/json.ts";
 import type { AppendOperation } from "../store/message-store.ts";
 import { checkEnvelope } from "../store/store-input.ts";
 import { assertDurationMs, assertId, assertInteger } from "../support/assert.ts";
+import { describeError } from "../support/redact.ts";
 import { WakeGate } from "../support/wake-gate.ts";
 import { ChannelCore } from "./channel-core.ts";
 import { checkConverted, makeEnvelope, renamed } from "./channel-input.ts";
@@ -245,7 +246,7 @@ export abstract class BaseChannel<T = JsonValue> extends ChannelCore<T> {
     const text = `Cannot convert item "${raw.id}" of channel "${this.id}"`;
     this.report(new PosthornError("conversion", text, { cause: error }));
     const reason = "conversion-error";
-    const detail = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 1_000) : typeof error;
+    const detail = describeError(error);
     const isForGood = error instanceof SchemaError || error instanceof ValidationError;
     if (raw.lease.attempt < MAX_CONVERSIONS && !isForGood) {
       const delayMs = Math.min(this.periodMs, LONGEST_RETRY_MS);

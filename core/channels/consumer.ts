@@ -7,6 +7,7 @@ import { LeaseLostError, PosthornError } from "../errors.ts";
 import type { ClaimedMessage, StoredMessage } from "../message/channel-message.ts";
 import type { StoreOperation } from "../store/message-store.ts";
 import { backoffDelayMs, type BackoffOptions } from "../support/backoff.ts";
+import { describeError } from "../support/redact.ts";
 import type { BurialInfo } from "./dead-letter.ts";
 import { QueueConsumer } from "./queue-consumer.ts";
 import type { QueueConsumerOptions, Settlement, WorkContext } from "./queue-consumer-options.ts";
@@ -118,7 +119,7 @@ async function handle<T>(
       // The stop interrupted the work, which is no fault of the message: the delivery does not count.
       return { kind: "release", release: { countAttempt: false, failure: { reason: "stopped" } } };
     }
-    const detail = describe(error);
+    const detail = describeError(error);
     source.onError(
       new PosthornError("handler", `Cannot handle message "${message.id}": the handler threw`, { cause: error }),
       message,
@@ -133,8 +134,4 @@ async function handle<T>(
 /** Whether work was told to end because its worker stops. */
 function wasTold(signal: AbortSignal): boolean {
   return signal.aborted && signal.reason instanceof PosthornError && signal.reason.code === "stopping";
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 1_000) : typeof error;
 }

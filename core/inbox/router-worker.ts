@@ -12,6 +12,7 @@ import type { OperationResult, StoreOperation } from "../store/message-store.ts"
 import { backoffDelayMs, type BackoffOptions } from "../support/backoff.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
+import { describeError } from "../support/redact.ts";
 import { inboundEvent } from "./inbound-event.ts";
 import type { Inbox } from "./inbox.ts";
 import { HandlerContext, type IncomingMessageHandler, type PendingSend } from "./message-context.ts";
@@ -134,7 +135,7 @@ export class RouterWorker {
       attempt,
       ...errorFields(error),
     });
-    const detail = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 1_000) : typeof error;
+    const detail = describeError(error);
     if (attempt >= inbox.queue.maxDeliveries) return this.#bury(claimed, "handler-error", message, detail);
     this.#then(claimed, inboundEvent(message, "retrying", clock.now(), { attempt, detail }));
     const delayMs = backoffDelayMs(attempt, backoff);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { redactSecrets } from "./redact.ts";
 
 /** Facts that go with a log line: ids and numbers, never message texts, addresses or secrets above `debug`. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -43,9 +44,9 @@ export const silentLogger: Logger = {
   error(): void {},
 };
 
-/** The stable word and the sentence of an error, for a log line: never its stack, cause or inspected form. */
+/** The stable word and the sentence of an error, for a log line: never its stack, cause or inspected form, nor what looks like a secret. */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: typeof error };
   const code: unknown = "code" in error ? error.code : undefined;
-  return { error: error.name, message: error.message.slice(0, 500), ...(typeof code === "string" ? { code } : {}) };
+  return { error: error.name, message: redactSecrets(error.message), ...(typeof code === "string" ? { code } : {}) };
 }
