@@ -11,6 +11,7 @@ import {
   type CommunicatorCapabilities,
   type DeliveryEvent,
   type Destination,
+  type EditedMessage,
   encodeHex,
   errorFields,
   type InboundEvent,
@@ -71,7 +72,7 @@ export class EmulatorCommunicator extends Communicator {
     receives: true,
     html: true,
     attachments: true,
-    edits: false,
+    edits: true,
   };
   /** Everything that was said, and every change of state, in order. */
   readonly transcript: BroadcastChannel<TranscriptEntry>;
@@ -219,8 +220,25 @@ export class EmulatorCommunicator extends Communicator {
     } catch (error) {
       return refusalOf(error);
     }
+    return await this.#shown(this.#programMessage(deliveryId, recipient, message)) ??
+      { outcome: "accepted", providerMessageId: deliveryId };
+  }
+
+  /** Changes what a message on the page says. */
+  override async editMessage(edited: EditedMessage): Promise<Receipt> {
+    const { recipient: conversation = this.defaultConversation, messageId: id, message: text, html } = edited;
+    const fault = this.#faults.shift();
+    if (fault !== undefined) return fault;
+    const source = html === undefined ? {} : { html };
+    return await this.#shown({ type: "edit", id, conversation, text, at: this.#options.clock.now(), ...source }) ??
+      { outcome: "accepted", providerMessageId: id };
+  }
+
+  /** Writes what the program says. @returns A refusal when it cannot be written. */
+  async #shown(entry: TranscriptEntry): Promise<Receipt | undefined> {
     try {
-      await this.#writeNow(this.#programMessage(deliveryId, recipient, message));
+      await this.#writeNow(entry);
+      return undefined;
     } catch (error) {
       this.#options.logger.error("the emulator cannot write its transcript", errorFields(error));
       return {
@@ -230,7 +248,6 @@ export class EmulatorCommunicator extends Communicator {
         detail: "the transcript cannot be written",
       };
     }
-    return { outcome: "accepted", providerMessageId: deliveryId };
   }
 
   /** {@inheritDoc Communicator.observe} */

@@ -6,4 +6,10 @@
 export { emulator } from "./emulator-backend.ts";
 export { EmulatorCommunicator, type TypedInput } from "./emulator-communicator.ts";
 export type { EmulatorOptions } from "./emulator-options.ts";
-export type { EmulatorState, TranscriptEntry, TranscriptMessage, TranscriptState } from "./transcript-entry.ts";
+export type {
+  EmulatorState,
+  TranscriptEdit,
+  TranscriptEntry,
+  TranscriptMessage,
+  TranscriptState,
+} from "./transcript-entry.ts";

@@ -66,8 +66,24 @@ export interface TranscriptState {
   readonly retryAt?: number;
 }
 
+/** A message of the program says something else from now on. */
+export interface TranscriptEdit {
+  /** It is a change of what was said. */
+  readonly type: "edit";
+  /** The id of the message. */
+  readonly id: string;
+  /** The conversation. */
+  readonly conversation: string;
+  /** What it says now. */
+  readonly text: string;
+  /** The source of its HTML now. */
+  readonly html?: string;
+  /** Since when, in milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** An entry of the transcript. */
-export type TranscriptEntry = TranscriptMessage | TranscriptState;
+export type TranscriptEntry = TranscriptMessage | TranscriptState | TranscriptEdit;
 
 const INBOUND: Readonly<Record<InboundEvent["status"], EmulatorState | undefined>> = {
   received: undefined,

@@ -142,7 +142,7 @@ export function addEmulatorRoutes(app: Hono, options: EmulatorRoutesOptions): vo
 function encodeEntry(message: StoredMessage): Uint8Array | undefined {
   const { content } = message;
   if (typeof content !== "object" || content === null || !("type" in content)) return undefined;
-  if (content.type !== "message" && content.type !== "state") return undefined;
+  if (content.type !== "message" && content.type !== "state" && content.type !== "edit") return undefined;
   return encodeEvent({ id: message.seq, event: content.type, data: content });
 }
 

@@ -192,7 +192,7 @@ export const PAGE_SCRIPT: string = String.raw`
     const state = element("span", "state");
     foot.append(time, state);
     root.append(bubble, foot);
-    const message = { element: root, foot, state, detail: undefined, seq: 0 };
+    const message = { element: root, bubble, text, foot, time, state, detail: undefined, seq: 0 };
     conversation.messages.set(key, message);
     setState(message, data);
     if (conversation.messages.size > KEEP) {
@@ -230,6 +230,15 @@ export const PAGE_SCRIPT: string = String.raw`
     const details = element("details", "extra");
     details.append(element("summary", "", title), element("pre", "", source));
     return details;
+  }
+
+  /** What a message says from now on. */
+  function edit(message, data) {
+    message.text.textContent = data.text;
+    message.bubble.querySelector("details")?.remove();
+    if (data.html) message.bubble.append(extra("HTML", data.html));
+    if (!message.isEdited) message.time.after(element("span", "", "changed"));
+    message.isEdited = true;
   }
 
   function setState(message, data) {
@@ -300,6 +309,12 @@ export const PAGE_SCRIPT: string = String.raw`
       receive(event, (data) => {
         const message = conversations.get(data.conversation)?.messages.get(data.id);
         if (message) setState(message, data);
+      });
+    });
+    source.addEventListener("edit", (event) => {
+      receive(event, (data) => {
+        const message = conversations.get(data.conversation)?.messages.get(data.id);
+        if (message) edit(message, data);
       });
     });
     source.addEventListener("reset", () => forget("Older messages are gone."));

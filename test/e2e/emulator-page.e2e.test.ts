@@ -65,6 +65,27 @@ describeWith("chromium", "the emulator's page", (chromium) => {
     );
   });
 
+  it("changes what the program changes, marks it once, and still does after a reload", async () => {
+    const { tab, application, emulator } = await open();
+    const { page, name, count, texts, settled } = await tab();
+    const recipient = await name();
+    const report = await application.emit({ message: "Deploy?", html: "<p>Deploy?</p>", recipients: [recipient] });
+    await count(1);
+    await settled();
+    const messageId = report.deliveries[0]?.deliveryId ?? "";
+    for (const message of ["Deploy? Answered", "Deploy? Answered on <mail>"]) {
+      await emulator.editMessage({ messageId, recipient, message });
+    }
+    const changed = ["it: Deploy? Answered on <mail>"];
+    await page.getByText("Answered on <mail>").waitFor();
+    assert.deepEqual(await texts(), changed);
+    assert.equal(await page.getByText("changed", { exact: true }).count(), 1);
+    assert.equal(await page.locator("#messages details").count(), 0);
+    await page.reload();
+    await page.getByText("Answered on <mail>").waitFor();
+    assert.deepEqual(await texts(), changed);
+  });
+
   it("keeps two tabs apart, each with a conversation of its own", async () => {
     const { tab } = await open();
     const [left, right] = [await tab(), await tab()];

@@ -287,6 +287,26 @@ describe("EmulatorCommunicator", () => {
     assert.deepEqual(await entriesOf(bench), []);
   });
 
+  it("editMessage() changes what a message says, and fails where it is told to", async () => {
+    const bench = await setUp();
+    await bench.emulator.send(message("Deploy?"), context("d1"));
+    const edited = { messageId: "d1", recipient: "anna", message: "Deploy?\n\nAnswered on mail", html: "<p>…</p>" };
+    bench.emulator.failNextSends(1);
+    assert.equal((await bench.emulator.editMessage(edited)).outcome, "rejected");
+    assert.deepEqual(await bench.emulator.editMessage(edited), { outcome: "accepted", providerMessageId: "d1" });
+    const entries = await entriesOf(bench);
+    assert.deepEqual(entries.map(({ type, id }) => `${type} ${id}`), ["message d1", "edit d1"]);
+    assert.deepEqual(entries[1], {
+      type: "edit",
+      id: "d1",
+      conversation: "anna",
+      text: "Deploy?\n\nAnswered on mail",
+      html: "<p>…</p>",
+      at: bench.clock.now(),
+    });
+    await bench.emulator.stop();
+  });
+
   it("failNextSends() and delaySends() make sends fail and take time", async () => {
     const bench = await setUp();
     bench.emulator.failNextSends(2);
