@@ -396,6 +396,18 @@ describe("editMessage()", () => {
     ]]);
   });
 
+  it("makes a change once, though it be asked for again after its answer was lost", async () => {
+    const { telegram, send, backend } = await pairOf();
+    const sent = await send({ message: "Sure?" });
+    assertOutcome(sent, "accepted");
+    const edited = { recipient: CHAT, messageId: sent.providerMessageId ?? "", message: "Sure? Answered" };
+    telegram.inject({ kind: "cut", accept: true, method: "editMessageText" });
+    assertOutcome(await backend.editMessage(edited), "unknown");
+    assertOutcome(await backend.editMessage(edited), "accepted");
+    assert.deepEqual(telegram.messages.map(({ text }) => text), ["Sure? Answered"]);
+    assert.equal(telegram.calls.at(-1)?.status, 400, "Telegram says that it is not modified");
+  });
+
   it("says what it cannot change", async () => {
     const { backend } = await pairOf();
     const cases = [
@@ -410,6 +422,19 @@ describe("editMessage()", () => {
       assertOutcome(receipt, "rejected");
       assert.equal(receipt.retryable, false);
     }
+  });
+});
+
+describe("conversationOf()", () => {
+  it("gives the conversation that answers come in by", async () => {
+    const { backend, telegram, send } = await pairOf();
+    const cases = [["4711", "4711"], [`${CHAT}/42`, `${CHAT}/42`], [`${CHAT}/1`, CHAT], ["@news", "@news"], ["?", "?"]];
+    for (const [recipient = "", conversation] of cases) {
+      assert.equal(backend.conversationOf(recipient), conversation);
+    }
+    telegram.migrate(CHAT, "-1009999999999");
+    assertOutcome(await send({ message: "x" }), "accepted");
+    assert.equal(backend.conversationOf(`${CHAT}/42`), "-1009999999999/42", "a group has a new id once it is upgraded");
   });
 });
 
