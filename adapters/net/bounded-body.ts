@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { TooLargeError } from "../../core/mod.ts";
-
 /**
  * Reads a stream to its end, or to a limit.
  *
@@ -42,42 +40,4 @@ export async function readBounded(
     offset += piece.length;
   }
   return { bytes, truncated };
-}
-
-/**
- * Passes a stream on, up to a limit; beyond it the stream fails.
- *
- * @param stream The body.
- * @param maxBytes The most that is passed on.
- * @param watch Sees each piece, and is asked at the end whether all is well: what it throws the reader gets.
- * @returns The stream to read; cancelling it cancels the body.
- */
-export function limitStream(
-  stream: ReadableStream<Uint8Array>,
-  maxBytes: number,
-  watch: { piece?(bytes: Uint8Array): void; end?(): Promise<void> } = {},
-): ReadableStream<Uint8Array> {
-  const reader = stream.getReader();
-  let length = 0;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller): Promise<void> {
-      const { done, value } = await reader.read();
-      if (done) {
-        await watch.end?.();
-        controller.close();
-        return;
-      }
-      length += value.length;
-      if (length > maxBytes) {
-        const error = new TooLargeError(`Cannot read more than ${maxBytes} bytes: the file is larger`, maxBytes);
-        await reader.cancel(error);
-        throw error;
-      }
-      watch.piece?.(value);
-      controller.enqueue(value);
-    },
-    async cancel(reason): Promise<void> {
-      await reader.cancel(reason);
-    },
-  });
 }

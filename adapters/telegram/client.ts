@@ -132,12 +132,9 @@ export class TelegramClient {
    * @returns The answer, whatever its status.
    * @throws {NetworkFailure} If there is none.
    */
-  async download(path: string, signal: AbortSignal | undefined): Promise<Response> {
+  async download(path: string, signal: AbortSignal): Promise<Response> {
     try {
-      return await this.#fetch(this.#fileRoot + path, {
-        redirect: "manual",
-        ...(signal === undefined ? {} : { signal }),
-      });
+      return await this.#fetch(this.#fileRoot + path, { redirect: "manual", signal });
     } catch (error) {
       throw networkFailureOf(error);
     }

@@ -98,6 +98,7 @@ export class TelegramCommunicator extends Communicator {
   override readonly addressKind: string = "telegram";
 
   readonly #options: ResolvedTelegramOptions;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #chats: ChatDirectory;
   readonly #migrations: MigrationBook;
@@ -121,6 +122,7 @@ export class TelegramCommunicator extends Communicator {
     const resolved = resolveTelegramOptions(options);
     const { listenToCommands, webhookSecret, parseMode, timeoutMs } = resolved;
     this.#options = resolved;
+    this.#clock = clock;
     this.#logger = logger;
     this.#chats = new ChatDirectory(resolved.chats);
     this.#migrations = new MigrationBook({ name, chats: this.#chats, logger, store });
@@ -264,7 +266,12 @@ export class TelegramCommunicator extends Communicator {
     options: OpenAttachmentOptions = {},
   ): Promise<ReadableStream<Uint8Array>> {
     const { timeoutMs, maxMediaBytes } = this.#options;
-    return openFile(attachment.providerId, { client: this.#client, timeoutMs, maxBytes: maxMediaBytes }, options);
+    return openFile(attachment.providerId, {
+      client: this.#client,
+      clock: this.#clock,
+      timeoutMs,
+      maxBytes: maxMediaBytes,
+    }, options);
   }
 
   /**

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type OpenAttachmentOptions, PosthornError, TooLargeError } from "../../core/mod.ts";
+import { type Clock, type OpenAttachmentOptions, PosthornError, TooLargeError } from "../../core/mod.ts";
+import { openFileStream } from "../net/file-stream.ts";
 import type { CallFailure, TelegramClient } from "./client.ts";
 import { asObject, numberAt, textAt } from "./json.ts";
 import { NetworkFailure } from "./network-error.ts";
@@ -12,7 +13,9 @@ import { NetworkFailure } from "./network-error.ts";
 export interface MediaOptions {
   /** Calls the Bot API. */
   readonly client: TelegramClient;
-  /** How long one call may take. */
+  /** Time. */
+  readonly clock: Clock;
+  /** How long one call, and each piece of a file, may take. */
   readonly timeoutMs: number;
   /** The most that is read, unless the caller asks for less or more. */
   readonly maxBytes: number;
@@ -37,7 +40,7 @@ export async function openFile(
   media: MediaOptions,
   options: OpenAttachmentOptions = {},
 ): Promise<ReadableStream<Uint8Array>> {
-  const { client, timeoutMs } = media;
+  const { client, clock, timeoutMs } = media;
   const { signal, maxBytes = media.maxBytes } = options;
   signal?.throwIfAborted();
   const answer = await client.call("getFile", { file_id: fileId }, { timeoutMs, signal });
@@ -49,36 +52,43 @@ export async function openFile(
   if (path === undefined || path.length > 500 || !FILE_PATH.test(path)) {
     throw new PosthornError("media", "Cannot open file: Telegram gave no path below the bot's own files");
   }
-  const response = await download(client, path, signal);
-  const length = response.headers.get("content-length");
-  try {
-    assertSize(length === null ? undefined : Number(length), maxBytes);
-  } catch (error) {
-    await response.body?.cancel();
-    throw error;
-  }
-  const body = response.body ?? new Blob([]).stream();
-  return body.pipeThrough(limitBytes(maxBytes));
+  return await openFileStream((ending) => download(client, path, maxBytes, ending), {
+    clock,
+    timeoutMs,
+    maxBytes,
+    signal,
+  });
 }
 
-async function download(client: TelegramClient, path: string, signal: AbortSignal | undefined): Promise<Response> {
+async function download(
+  client: TelegramClient,
+  path: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array> | null> {
   let response: Response;
   try {
     response = await client.download(path, signal);
   } catch (error) {
-    signal?.throwIfAborted();
     const code = error instanceof NetworkFailure ? error.code : undefined;
     throw new PosthornError("media", `Cannot open file: no answer${code === undefined ? "" : ` (${code})`}`, {
       retryable: true,
     });
   }
-  if (response.status !== 200) {
-    await response.body?.cancel();
-    throw new PosthornError("media", `Cannot open file: status is ${response.status}`, {
-      retryable: response.status === 429 || response.status >= 500,
-    });
+  const { status, headers, body } = response;
+  try {
+    if (status !== 200) {
+      throw new PosthornError("media", `Cannot open file: status is ${status}`, {
+        retryable: status === 429 || status >= 500,
+      });
+    }
+    const length = headers.get("content-length");
+    assertSize(length === null ? undefined : Number(length), maxBytes);
+    return body;
+  } catch (error) {
+    await body?.cancel();
+    throw error;
   }
-  return response;
 }
 
 function mediaError(failure: CallFailure): PosthornError {
@@ -101,17 +111,4 @@ function assertSize(sizeBytes: number | undefined, maxBytes: number): void {
   if (sizeBytes !== undefined && sizeBytes > maxBytes) {
     throw new TooLargeError(`Cannot open file of ${sizeBytes} bytes: limit is ${maxBytes} bytes`, maxBytes);
   }
-}
-
-function limitBytes(maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
-  let read = 0;
-  return new TransformStream({
-    transform(chunk, controller): void {
-      read += chunk.byteLength;
-      if (read > maxBytes) {
-        throw new TooLargeError(`Cannot read file any further: limit is ${maxBytes} bytes`, maxBytes);
-      }
-      controller.enqueue(chunk);
-    },
-  });
 }

@@ -11,7 +11,7 @@ import {
   PosthornError,
   TooLargeError,
 } from "../../core/mod.ts";
-import { limitStream } from "../net/bounded-body.ts";
+import { openFileStream } from "../net/file-stream.ts";
 import { readRequestFailure } from "../net/network-error.ts";
 import { createRunningSha256 } from "../net/platform-hmac.ts";
 import { memberOf, textOf } from "./graph-answer.ts";
@@ -44,9 +44,13 @@ export async function openMedia(
   if (size !== undefined && size > maxBytes) {
     throw new TooLargeError(`Cannot open a file of ${size} bytes: limit is ${maxBytes}`, maxBytes);
   }
-  const body = await download(url, settings, signal);
   const running = createRunningSha256();
-  return limitStream(body, maxBytes, {
+  const { clock, timeoutMs } = settings;
+  return await openFileStream((ending) => download(url, settings, ending), {
+    clock,
+    timeoutMs,
+    maxBytes,
+    signal,
     piece: (bytes) => running.update(bytes),
     async end(): Promise<void> {
       if (sha256 !== undefined && !equalBytes(await running.digest(), sha256)) {
@@ -94,7 +98,7 @@ async function lookUp(mediaId: string, client: GraphClient, signal: AbortSignal 
 async function download(
   first: string,
   settings: ResolvedWhatsAppOptions,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array>> {
   let url = first;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
@@ -126,16 +130,11 @@ function trusted(text: string, { trustedHosts, graphUrl }: ResolvedWhatsAppOptio
 async function request(
   url: string,
   { fetch, token }: ResolvedWhatsAppOptions,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Response> {
   try {
-    return await fetch(url, {
-      headers: { authorization: `Bearer ${token}` },
-      redirect: "manual",
-      ...(signal === undefined ? {} : { signal }),
-    });
+    return await fetch(url, { headers: { authorization: `Bearer ${token}` }, redirect: "manual", signal });
   } catch (error) {
-    signal?.throwIfAborted();
     const { code } = readRequestFailure(error);
     throw new PosthornError("media", `Cannot fetch the file: ${code ?? "no connection"}`, { retryable: true });
   }

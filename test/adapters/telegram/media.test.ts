@@ -107,7 +107,7 @@ describe("attachment.open()", () => {
     const stream = await received(backendOf(api.url), "x").open?.({ maxBytes: 4_999 });
     await assert.rejects(
       readAll(stream),
-      (error: Error) => /limit is 4999 bytes/.test(`${error.message} ${String(error.cause)}`),
+      (error: Error) => /more than 4999 bytes/.test(`${error.message} ${String(error.cause)}`),
     );
   });
 
