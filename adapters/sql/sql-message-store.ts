@@ -6,13 +6,12 @@
 import {
   type AppendMode,
   assertFiniteMs,
-  assertId,
-  assertInteger,
   assertKey,
   assertMode,
   type ChannelStats,
   checkClaim,
-  checkEnvelope,
+  checkListState,
+  checkMessages,
   checkOperations,
   checkPrune,
   checkQuery,
@@ -22,6 +21,7 @@ import {
   type CommitOptions,
   type CommitResult,
   kindOf,
+  MAX_ID_LENGTH,
   type MessageEnvelope,
   type MessageStore,
   type OperationResult,
@@ -95,17 +95,11 @@ export class SqlMessageStore implements MessageStore {
     options: { readonly mode: AppendMode; readonly dedupeForMs?: number },
   ): Promise<readonly OperationResult[]> {
     try {
-      assertStorable(assertKey(channel, "channel"), "channel");
-      if (!Array.isArray(messages)) throw notA("messages", "an array", messages);
+      assertKey(channel, "channel");
       const { mode, dedupeForMs = 0 } = options;
       assertMode(mode, "options.mode");
       assertFiniteMs(dedupeForMs, "options.dedupeForMs");
-      const checked: MessageEnvelope[] = [];
-      for (let index = 0; index < messages.length; index++) {
-        const message = checkEnvelope(messages[index], `messages[${index}]`, this.#maxBytes);
-        assertStorableEnvelope(message, `messages[${index}]`);
-        checked.push(message);
-      }
+      const checked = checkMessages(messages, this.#maxBytes);
       return this.#scheduler.write("append", () => this.#engine.append(channel, checked, mode, dedupeForMs));
     } catch (error) {
       return Promise.reject(error);
@@ -120,7 +114,6 @@ export class SqlMessageStore implements MessageStore {
         throw notA("options.onConflict", '"abort" or "skip"', onConflict);
       }
       const checked = checkOperations(operations, this.#maxBytes);
-      for (let index = 0; index < checked.length; index++) assertStorableOperation(checked[index], index);
       return this.#scheduler.write("commit", () => this.#engine.commit(checked, onConflict === "skip"));
     } catch (error) {
       return Promise.reject(error);
@@ -131,7 +124,6 @@ export class SqlMessageStore implements MessageStore {
   claim(request: ClaimRequest): Promise<readonly ClaimedMessage[]> {
     try {
       checkClaim(request);
-      assertStorable(request.channel, "channel");
       const engine = this.#engine;
       return this.#scheduler.write(
         "claim",
@@ -146,7 +138,6 @@ export class SqlMessageStore implements MessageStore {
   /** {@inheritDoc MessageStore.readShared} */
   async readShared(request: SharedReadRequest): Promise<SharedPage> {
     checkSharedRead(request);
-    assertStorable(request.channel, "channel");
     const engine = this.#engine;
     const found = await this.#scheduler.read("read", () => engine.readShared(request));
     if (found.move === undefined) return found.page;
@@ -162,17 +153,14 @@ export class SqlMessageStore implements MessageStore {
 
   /** {@inheritDoc MessageStore.get} */
   async get(channel: string, id: string): Promise<StoredMessage | undefined> {
-    assertStorable(assertKey(channel, "channel"), "channel");
-    assertId(id, "id");
+    assertKey(channel, "channel");
+    assertKey(id, "id", MAX_ID_LENGTH);
     return await this.#scheduler.read("get", () => this.#engine.reads.get(channel, id));
   }
 
   /** {@inheritDoc MessageStore.query} */
   async query(request: QueryRequest): Promise<QueryPage> {
     checkQuery(request);
-    assertStorable(request.channel, "channel");
-    if (request.correlationId !== undefined) assertStorable(request.correlationId, "correlationId");
-    if (request.externalId !== undefined) assertStorable(request.externalId, "externalId");
     const { reads } = this.#engine;
     if (await this.#scheduler.read("query", () => reads.needsSenderIndex(request))) {
       await this.#scheduler.write("query", () => reads.indexSenders());
@@ -183,7 +171,6 @@ export class SqlMessageStore implements MessageStore {
   /** {@inheritDoc MessageStore.prune} It removes a bounded number in one transaction, and lets others in between. */
   async prune(request: PruneRequest): Promise<number> {
     checkPrune(request);
-    assertStorable(request.channel, "channel");
     let range = await this.#scheduler.read("prune", () => this.#engine.prunable(request));
     let count = 0;
     while (range.after < range.upTo) {
@@ -200,20 +187,20 @@ export class SqlMessageStore implements MessageStore {
 
   /** {@inheritDoc MessageStore.clear} */
   async clear(channel: string): Promise<number> {
-    assertStorable(assertKey(channel, "channel"), "channel");
+    assertKey(channel, "channel");
     return await this.#scheduler.write("clear", () => this.#engine.retention.clear(channel));
   }
 
   /** {@inheritDoc MessageStore.stats} */
   async stats(channel: string): Promise<ChannelStats> {
-    assertStorable(assertKey(channel, "channel"), "channel");
+    assertKey(channel, "channel");
     return await this.#scheduler.read("count", () => this.#engine.stats(channel));
   }
 
   /** {@inheritDoc MessageStore.nextDueAt} */
   async nextDueAt(channels?: readonly string[]): Promise<number | undefined> {
     if (channels !== undefined && !Array.isArray(channels)) throw notA("channels", "an array", channels);
-    channels?.forEach((key, index) => assertStorable(assertKey(key, `channels[${index}]`), `channels[${index}]`));
+    channels?.forEach((key, index) => assertKey(key, `channels[${index}]`));
     const engine = this.#engine;
     const waking = await this.#scheduler.read("look ahead", () => engine.waking(channels));
     if (waking.length > 0) await this.#scheduler.write("look ahead", () => engine.promote(waking));
@@ -229,14 +216,14 @@ export class SqlMessageStore implements MessageStore {
    * @throws {StoreError} If the store is closed.
    */
   watch(channel: string, listener: () => void): () => void {
-    assertStorable(assertKey(channel, "channel"), "channel");
+    assertKey(channel, "channel");
     if (typeof listener !== "function") throw notA("listener", "a function", listener);
     return this.#scheduler.watch(channel, listener);
   }
 
   /** {@inheritDoc MessageStore.getState} */
   async getState(key: string): Promise<StateEntry | undefined> {
-    assertStorable(assertKey(key, "key"), "key");
+    assertKey(key, "key");
     return await this.#scheduler.read("get state", () => this.#engine.getState(key));
   }
 
@@ -245,12 +232,8 @@ export class SqlMessageStore implements MessageStore {
     prefix: string,
     page: { readonly after?: string; readonly limit?: number } = {},
   ): Promise<readonly StateEntry[]> {
-    if (typeof prefix !== "string") throw notA("prefix", "a text", prefix);
+    checkListState(prefix, page);
     const { after = "", limit = Number.MAX_SAFE_INTEGER } = page;
-    if (typeof after !== "string") throw notA("page.after", "a text", after);
-    assertInteger(limit, "page.limit", 1);
-    assertStorable(prefix, "prefix");
-    assertStorable(after, "page.after");
     return await this.#scheduler.read("list state", () => this.#engine.listState(prefix, after, limit));
   }
 
@@ -263,31 +246,6 @@ export class SqlMessageStore implements MessageStore {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** A text that SQLite gives back as it was: without zero characters and halves of surrogate pairs. */
-function assertStorable(text: string, argument: string): string {
-  if (text.isWellFormed() && !text.includes("\0")) return text;
-  throw new ValidationError(
-    argument,
-    `Cannot accept '${argument}': it must be well-formed Unicode without zero characters, not ${kindOf(text)}`,
-  );
-}
-
-/** The parts of an envelope that are columns and may be any text. */
-function assertStorableEnvelope(message: MessageEnvelope, path: string): void {
-  const { correlationId, externalId, orderingKey } = message;
-  if (correlationId !== undefined) assertStorable(correlationId, `${path}.correlationId`);
-  if (externalId !== undefined) assertStorable(externalId, `${path}.externalId`);
-  if (orderingKey !== undefined) assertStorable(orderingKey, `${path}.orderingKey`);
-}
-
-function assertStorableOperation(operation: StoreOperation | undefined, index: number): void {
-  if (operation === undefined) return;
-  const path = `operations[${index}]`;
-  if ("key" in operation) assertStorable(operation.key, `${path}.key`);
-  else assertStorable(operation.channel, `${path}.channel`);
-  if (operation.type === "append") assertStorableEnvelope(operation.message, `${path}.message`);
 }
 
 function notA(argument: string, expected: string, value: unknown): ValidationError {

@@ -6,8 +6,21 @@
 import { equal, refuses } from "./expect.ts";
 import { ackOf, type CaseDefinition, CHANNEL, define, releaseOf, type Scene } from "./scene.ts";
 
+/** What a database may cut short, or give back as something else. */
+const UNFIT_TEXTS: readonly string[] = ["\0", "a\0b", "\ud83d", "\ude00", "a\ud83d b", "\ude00\ud83d"];
 /** What is no name of anything. */
-const NO_KEYS: readonly unknown[] = [undefined, null, 7, true, {}, [], ["c"], "", "x".repeat(1_001)];
+const NO_KEYS: readonly unknown[] = [
+  undefined,
+  null,
+  7,
+  true,
+  {},
+  [],
+  ["c"],
+  "",
+  "x".repeat(1_001),
+  ...UNFIT_TEXTS,
+];
 /** What is no id either. */
 const NO_IDS: readonly unknown[] = [...NO_KEYS, "x".repeat(201)];
 const NO_LIMITS: readonly unknown[] = [undefined, null, "10", 0, -1, 1.5, Number.NaN, Infinity, {}];
@@ -100,7 +113,7 @@ export const inputCases: readonly CaseDefinition[] = [
       senderId: NO_IDS,
       v: [undefined, 0, 2, "1"],
       timestamp: [undefined, ...NO_TIMES],
-      namespace: [undefined, null, 7, {}, "x".repeat(1_001)],
+      namespace: [undefined, null, 7, {}, "x".repeat(1_001), ...UNFIT_TEXTS],
       metadata: [undefined, null, 7, "text", [], new Date(0), new Map()],
       content: noJson().filter((value) => typeof value !== "object"),
       recipientId: given(NO_IDS),
@@ -294,11 +307,14 @@ export const inputCases: readonly CaseDefinition[] = [
     for (const bad of [undefined, null, 7, "f", {}]) {
       await refuses(async () => await scene.call("watch", CHANNEL, bad), "listener", `listener ${String(bad)}`);
     }
-    for (const bad of [undefined, null, 7, {}]) {
+    for (const bad of [undefined, null, 7, {}, "x".repeat(1_001), ...UNFIT_TEXTS]) {
       await refuses(() => scene.call("listState", bad), "prefix", `prefix ${String(bad)}`);
     }
-    for (const after of [null, 7, {}]) {
+    for (const after of [null, 7, {}, "x".repeat(1_001), ...UNFIT_TEXTS]) {
       await refuses(() => scene.call("listState", "", { after }), "after", String(after));
+    }
+    for (const page of [null, 7, "page"]) {
+      await refuses(() => scene.call("listState", "", page), "page", String(page));
     }
     for (const limit of given(NO_LIMITS)) {
       await refuses(() => scene.call("listState", "", { limit }), "limit", `limit ${String(limit)}`);

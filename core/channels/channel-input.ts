@@ -5,7 +5,7 @@
  */
 import { kindOf, ValidationError } from "../errors.ts";
 import type { ChannelMessage, MessageEnvelope } from "../message/channel-message.ts";
-import { cloneJson, type JsonObject, type JsonValue } from "../message/json.ts";
+import { cloneJson, EMPTY_OBJECT, type JsonObject, type JsonValue } from "../message/json.ts";
 import type { StandardSchemaV1 } from "../support/standard-schema.ts";
 import { assertDurationMs, assertId, assertInteger, assertText } from "../support/assert.ts";
 import type { Retention, WriteOptions } from "./channel-options.ts";
@@ -14,7 +14,7 @@ const MAX_METADATA_BYTES = 65_536;
 const MAX_LIMIT = 10_000;
 
 /** What a message carries when nothing was added. */
-export const NO_METADATA: JsonObject = Object.freeze({});
+export const NO_METADATA: JsonObject = EMPTY_OBJECT;
 
 /** A write without options: known by its identity, so that nobody looks for what is not there. */
 export const NO_OPTIONS: WriteOptions = Object.freeze({});

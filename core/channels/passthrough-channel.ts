@@ -196,11 +196,13 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
     this.assertRunning("settle on");
     const claims = this.resolveClaims(readerId, claimed);
     const operations: StoreOperation[] = [];
-    for (const { claim } of claims) if (claim !== undefined) operations.push(operationOf(claim));
-    if (operations.length === 0) return claims.map(({ id }) => ({ id, status: "not-found" }));
-    const { results } = await this.store.commit(operations, EACH_BY_ITSELF);
+    for (const claim of claims) if (claim !== undefined) operations.push(operationOf(claim));
+    // The caller's array is the caller's to change as soon as this waits.
+    const references = claimed.slice();
+    const results = operations.length === 0 ? [] : (await this.store.commit(operations, EACH_BY_ITSELF)).results;
     let next = 0;
-    return claims.map(({ id, claim }): ClaimResult => {
+    return claims.map((claim, index): ClaimResult => {
+      const id = idOf(references[index]);
       const result = claim === undefined ? undefined : results[next++];
       if (claim === undefined || result === undefined) return { id, status: "not-found" };
       if (result.status !== "done") {
@@ -217,11 +219,11 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
     this.#leases.settle(claim);
   }
 
-  /** Finds the claims that messages or bare ids stand for. */
+  /** Finds the claims that messages or bare ids stand for, in their order; `undefined` where this reader has none. */
   protected resolveClaims(
     readerId: string,
     claimed: readonly ClaimReference<T>[],
-  ): readonly { readonly id: string; readonly claim: ClaimedMessage<T> | undefined }[] {
+  ): readonly (ClaimedMessage<T> | undefined)[] {
     assertId(readerId, "readerId");
     if (!Array.isArray(claimed)) {
       throw new ValidationError(
@@ -229,13 +231,17 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
         `Cannot settle as 'claimed' must be an array of claimed messages or ids, not ${kindOf(claimed)}`,
       );
     }
-    return claimed.map((reference: ClaimReference<T>, index) => {
+    const claims: (ClaimedMessage<T> | undefined)[] = [];
+    for (let index = 0; index < claimed.length; index++) {
+      const reference: ClaimReference<T> | undefined = claimed[index];
       if (typeof reference === "string") {
-        return { id: assertId(reference, `claimed[${index}]`), claim: this.#leases.find(readerId, reference) };
+        claims.push(this.#leases.find(readerId, assertId(reference, `claimed[${index}]`)));
+      } else {
+        const claim = checkClaimed(reference, index);
+        claims.push(claim.lease.workerId === readerId ? claim : undefined);
       }
-      const { id, lease } = checkClaimed(reference, index);
-      return { id, claim: lease.workerId === readerId ? reference : undefined };
-    });
+    }
+    return claims;
   }
 
   /** {@inheritDoc ChannelCore.onMaintain} */
@@ -245,9 +251,15 @@ export class PassthroughChannel<T = JsonValue> extends BaseChannel<T> {
   }
 }
 
+/** The id of a message, given by itself or as claimed. */
+export function idOf<T>(reference: ClaimReference<T> | undefined): string {
+  return typeof reference === "object" ? reference.id : reference ?? "";
+}
+
 /** Checks what should be a claimed message. No text is built unless it is none: acknowledging is the hottest of all. */
-function checkClaimed<T>(reference: ClaimedMessage<T>, index: number): ClaimedMessage<T> {
-  const isClaimed = typeof reference?.lease?.token === "string" && typeof reference.id === "string" &&
+function checkClaimed<T>(reference: ClaimedMessage<T> | undefined, index: number): ClaimedMessage<T> {
+  const isClaimed = reference !== undefined && typeof reference?.lease?.token === "string" &&
+    typeof reference.id === "string" &&
     Number.isSafeInteger(reference.seq) && reference.seq > 0;
   if (isClaimed) return reference;
   const argument = `claimed[${index}]`;

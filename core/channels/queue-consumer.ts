@@ -10,6 +10,7 @@ import { deferred } from "../support/abort.ts";
 import { assertDurationMs } from "../support/assert.ts";
 import { backoffDelayMs } from "../support/backoff.ts";
 import { nextTurn, type TimerHandle } from "../support/clock.ts";
+import { LiveMap } from "../support/live-map.ts";
 import { WakeGate } from "../support/wake-gate.ts";
 import { pollIntervalOf } from "./polling.ts";
 import { endOf, type QueueConsumerOptions, type Running, type SettlementOperations } from "./queue-consumer-options.ts";
@@ -33,7 +34,7 @@ export class QueueConsumer {
   readonly #options: QueueConsumerOptions;
   readonly #gate = new WakeGate();
   readonly #stopping = new AbortController();
-  readonly #running = new Map<string, Running>();
+  readonly #running = new LiveMap<string, Running>();
   readonly #leftBehind = deferred<void>();
   readonly #pumps = new Set<Promise<number>>();
   #loop: Promise<void> | undefined;

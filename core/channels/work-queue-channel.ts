@@ -20,7 +20,7 @@ import type {
 import { type ConsumeOptions, type Consumer, startConsumer, type WorkHandler } from "./consumer.ts";
 import { DeadLetterBox, type DeadLetterPage } from "./dead-letter-box.ts";
 import { type BurialInfo, burialOperations, type DeadLetter } from "./dead-letter.ts";
-import { checkNack, PassthroughChannel } from "./passthrough-channel.ts";
+import { checkNack, idOf, PassthroughChannel } from "./passthrough-channel.ts";
 
 export type { ConsumeContext, ConsumeOptions, Consumer, WorkHandler } from "./consumer.ts";
 
@@ -136,16 +136,18 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
     this.assertRunning("settle on");
     const buried = new Map<ClaimedMessage<T>, boolean>();
     const claims = this.resolveClaims(readerId, claimed);
-    for (const { claim } of claims) {
+    // The caller's array is the caller's to change as soon as this waits.
+    const references = claims.flatMap((claim, index) => claim ?? claimed[index] ?? []);
+    for (const claim of claims) {
       if (claim === undefined || claim.lease.attempt < this.maxDeliveries || buried.has(claim)) continue;
       const info = { reason: "max-deliveries", failure: "nacked", ...(detail === undefined ? undefined : { detail }) };
       buried.set(claim, await this.#bury(claim, info));
     }
-    const rest = await super.nack(readerId, claims.flatMap(({ id, claim }) => claim ?? id).filter(isLeft), options);
+    const rest = await super.nack(readerId, references.filter(isLeft), options);
     let next = 0;
-    return claims.flatMap(({ id, claim }): readonly ClaimResult[] => {
+    return claims.flatMap((claim, index): readonly ClaimResult[] => {
       const isDead = claim === undefined ? undefined : buried.get(claim);
-      if (isDead !== undefined) return [{ id, status: isDead ? "dead" : "lease-lost" }];
+      if (isDead !== undefined) return [{ id: idOf(references[index]), status: isDead ? "dead" : "lease-lost" }];
       const result = rest[next++];
       return result === undefined ? [] : [result];
     });

@@ -27,8 +27,8 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_576;
 
 const DEFAULT_MAX_DEPTH = 64;
 
-/** One for all: most messages have no metadata. */
-const EMPTY_OBJECT: JsonObject = Object.freeze({});
+/** One for all: most messages have no metadata, and who is given this one need not look into it. */
+export const EMPTY_OBJECT: JsonObject = Object.freeze({});
 
 /** Counts at most three bytes a UTF-16 unit, six for what JSON escapes: never less than the truth. */
 interface Measure {

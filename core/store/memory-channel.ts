@@ -5,6 +5,7 @@
  */
 import type { MessageEnvelope, StoredMessage } from "../message/channel-message.ts";
 import { SortedQueue, type Ticketed } from "../support/sorted-queue.ts";
+import { LiveMap } from "../support/live-map.ts";
 import { MemoryEntry } from "./memory-entry.ts";
 import { FieldIndexes, type IndexedField, MemoryIndex } from "./memory-index.ts";
 import { MemoryLog } from "./memory-log.ts";
@@ -33,8 +34,8 @@ export class MemoryChannel {
   readonly queue: MemoryQueue;
   /** The log. */
   readonly log: MemoryLog = new MemoryLog();
-  readonly #entries = new Map<string, MemoryEntry>();
-  readonly #memories = new Map<string, Memory>();
+  readonly #entries = new LiveMap<string, MemoryEntry>();
+  readonly #memories = new LiveMap<string, Memory>();
   #memoryEnds = new SortedQueue<Memory>();
   readonly #maxRememberedIds: number;
   readonly #fields = new FieldIndexes(isStored);

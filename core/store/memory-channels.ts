@@ -15,7 +15,9 @@ export class MemoryChannels {
   readonly #nextToken = createTokenGenerator();
   readonly #maxRememberedIds: number;
   /** The latest channel looked at: the operations of a commit are mostly about one. */
-  #latest: { readonly key: string; readonly moment: Moment; readonly channel: MemoryChannel } | undefined;
+  #latest: MemoryChannel | undefined;
+  #latestKey = "";
+  #latestMoment: Moment | undefined;
 
   /** @param maxRememberedIds As for {@link MemoryChannel}. */
   constructor(maxRememberedIds: number) {
@@ -29,19 +31,20 @@ export class MemoryChannels {
 
   /** A channel to look at. Where there is none, nothing is kept of the one it gives. */
   at(key: string, moment: Moment): MemoryChannel {
-    const latest = this.#latest;
-    if (latest !== undefined && latest.moment === moment && latest.key === key) return latest.channel;
+    if (this.#latest !== undefined && this.#latestMoment === moment && this.#latestKey === key) return this.#latest;
     const channel = this.#channels.get(key);
     if (channel === undefined) return new MemoryChannel(this.#nextToken, this.#maxRememberedIds);
     channel.advance(moment);
-    this.#latest = { key, moment, channel };
+    this.#latest = channel;
+    this.#latestKey = key;
+    this.#latestMoment = moment;
     return channel;
   }
 
   /** A channel to put something into. */
   open(key: string, moment: Moment): MemoryChannel {
     const channel = this.at(key, moment);
-    if (this.#latest?.channel !== channel) this.#channels.set(key, channel);
+    if (this.#latest !== channel) this.#channels.set(key, channel);
     return channel;
   }
 

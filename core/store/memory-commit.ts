@@ -7,7 +7,9 @@ import type { MemoryChannel } from "./memory-channel.ts";
 import type { MemoryChannels } from "./memory-channels.ts";
 import type { Moment } from "./memory-moment.ts";
 import type { MemoryState } from "./memory-state.ts";
+import type { MessageEnvelope } from "../message/channel-message.ts";
 import type {
+  AppendMode,
   AppendOperation,
   OperationResult,
   OperationStatus,
@@ -63,8 +65,10 @@ export function apply(operation: StoreOperation, scene: CommitScene): OperationR
       queue.extend(entry, operation, now);
       return { status: "done", until: moment.wall + operation.leaseMs };
     }
-    case "append":
-      return append(channels.open(operation.channel, moment), operation, moment);
+    case "append": {
+      const { channel, message, mode, dedupeForMs = 0 } = operation;
+      return append(channels.open(channel, moment), message, mode, dedupeForMs, moment);
+    }
     case "remove": {
       const target = channels.at(operation.channel, moment);
       const entry = target.find(operation.id);
@@ -93,7 +97,9 @@ export function apply(operation: StoreOperation, scene: CommitScene): OperationR
 /** Appends one message, unless its id is known. */
 export function append(
   target: MemoryChannel,
-  { message, mode, dedupeForMs = 0 }: Pick<AppendOperation, "message" | "mode" | "dedupeForMs">,
+  message: MessageEnvelope,
+  mode: AppendMode,
+  dedupeForMs: number,
   moment: Moment,
 ): OperationResult {
   const present = target.find(message.id);

@@ -159,7 +159,12 @@ export class MemoryEntry {
 
   /** The message as a worker gets it. */
   claimed(lease: Lease): ClaimedMessage {
-    return withOptional({ ...basicsOf(this), lease, failures: this.failures }, this.envelope);
+    const { seq, attempts, failures, envelope } = this;
+    const { id, timestamp, senderId, content, metadata, namespace } = envelope;
+    return withOptional(
+      { id, timestamp, senderId, content, metadata, v: 1, namespace, seq, attempts, lease, failures },
+      envelope,
+    );
   }
 
   /** Counts a delivery, or gives its number back. */

@@ -9,6 +9,7 @@
  */
 import type { AttemptFailure, ClaimedMessage } from "../message/channel-message.ts";
 import { SortedQueue } from "../support/sorted-queue.ts";
+import { LiveMap } from "../support/live-map.ts";
 import type { MemoryEntry } from "./memory-entry.ts";
 import { Lane } from "./memory-lane.ts";
 import type { Moment } from "./memory-moment.ts";
@@ -30,8 +31,8 @@ export class MemoryQueue {
   #readyFor: Map<string, SortedQueue<MemoryEntry>> | undefined;
   readonly #delayed = new SortedQueue<MemoryEntry>();
   readonly #leases = new SortedQueue<MemoryEntry>();
-  readonly #claimed = new Map<number, MemoryEntry>();
-  readonly #lanes = new Map<string, Lane<MemoryEntry>>();
+  readonly #claimed = new LiveMap<number, MemoryEntry>();
+  readonly #lanes = new LiveMap<string, Lane<MemoryEntry>>();
   /** Lanes that others may pass before the message they are held for is due. */
   readonly #heldLanes = new SortedQueue<Lane<MemoryEntry>>();
   readonly #nextToken: () => string;

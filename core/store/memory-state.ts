@@ -4,6 +4,7 @@
  * @module
  */
 import type { JsonValue } from "../message/json.ts";
+import { LiveMap } from "../support/live-map.ts";
 import { SortedQueue } from "../support/sorted-queue.ts";
 
 /** One value. */
@@ -26,7 +27,7 @@ interface Slot extends MemoryValue {
 
 /** Values by key, with an end each. */
 export class MemoryState {
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots = new LiveMap<string, Slot>();
   readonly #ending = new SortedQueue<Slot>();
   /** All keys, and some that are gone; in order up to where `#isSorted` says. */
   #keys: string[] = [];

@@ -35,6 +35,7 @@ import {
   assertKey,
   assertMode,
   checkClaim,
+  checkListState,
   checkMessages,
   checkOperations,
   checkPrune,
@@ -142,7 +143,11 @@ export class MemoryStore implements MessageStore {
       const checked = checkMessages(messages, this.#maxBytes);
       const moment = this.#moment();
       const target = this.#channels.open(channel, moment);
-      const results = checked.map((message) => append(target, { message, mode, dedupeForMs }, moment));
+      const [first] = checked;
+      // Most come alone: then there is nothing to go through.
+      const results = first !== undefined && checked.length === 1
+        ? [append(target, first, mode, dedupeForMs, moment)]
+        : checked.map((message) => append(target, message, mode, dedupeForMs, moment));
       if (target.listeners.length > 0 && results.some(isDone)) this.#notify(target);
       return Promise.resolve(results);
     } catch (error) {
@@ -295,11 +300,8 @@ export class MemoryStore implements MessageStore {
     page: { readonly after?: string; readonly limit?: number } = {},
   ): Promise<readonly StateEntry[]> {
     return this.#run("list state", (moment) => {
-      if (typeof prefix !== "string") throw notA("prefix", "a text", prefix);
-      const { after, limit } = page;
-      if (after !== undefined && typeof after !== "string") throw notA("page.after", "a text", after);
-      if (limit !== undefined) assertInteger(limit, "page.limit", 1);
-      return this.#stateAt(moment).list(prefix, after, limit).map((found) => entryOf(found, moment));
+      checkListState(prefix, page);
+      return this.#stateAt(moment).list(prefix, page.after, page.limit).map((found) => entryOf(found, moment));
     });
   }
 

@@ -6,7 +6,7 @@
  */
 import { kindOf, ValidationError } from "../errors.ts";
 import type { MessageEnvelope } from "../message/channel-message.ts";
-import { cloneJson, type JsonObject } from "../message/json.ts";
+import { cloneJson, EMPTY_OBJECT, type JsonObject } from "../message/json.ts";
 import { assertDurationMs, assertInteger } from "../support/assert.ts";
 import type {
   ClaimRequest,
@@ -27,7 +27,8 @@ export const MAX_ID_LENGTH = 200;
 const MAX_DETAIL_LENGTH = 1_000;
 
 /**
- * A key of a channel or state value, a lane, or an id another system gave: 1 to 1,000 characters of any kind.
+ * A key of a channel or state value, a lane, or an id another system gave: 1 to 1,000 characters of any kind, apart from
+ * zero characters and halves of surrogate pairs, which few databases give back as they were.
  *
  * @param value The value.
  * @param argument What to call it.
@@ -36,14 +37,23 @@ const MAX_DETAIL_LENGTH = 1_000;
  * @throws {ValidationError} If it is something else.
  */
 export function assertKey(value: unknown, argument: string, maxLength: number = MAX_KEY_LENGTH): string {
-  if (typeof value === "string" && value !== "" && value.length <= maxLength) return value;
-  throw refuse(argument, `a text of 1 to ${maxLength} characters`, value);
+  if (isKey(value, maxLength)) return value;
+  const isUnfit = typeof value === "string" && !isStorable(value);
+  throw refuse(argument, isUnfit ? WELL_FORMED : `a text of 1 to ${maxLength} characters`, value);
 }
 
-/**
- * An id as a store takes it: 1 to 200 characters of any kind. Channels are stricter about what people may choose; a store
- * sees every message and looks at none of its characters.
- */
+const WELL_FORMED = "well-formed Unicode without zero characters";
+
+function isKey(value: unknown, maxLength: number): value is string {
+  return typeof value === "string" && value !== "" && value.length <= maxLength && isStorable(value);
+}
+
+/** Whether every database gives a text back as it was. */
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
+/** An id as a store takes it: as a key, of at most 200 characters. Channels are stricter about what people may choose. */
 function assertStoreId(value: unknown, argument: string): string {
   return assertKey(value, argument, MAX_ID_LENGTH);
 }
@@ -65,17 +75,14 @@ export function checkEnvelope(message: MessageEnvelope, path: string, maxBytes: 
   if (typeof timestamp !== "number" || !Number.isFinite(timestamp)) {
     throw refuse(`${path}.timestamp`, "a number of milliseconds", timestamp);
   }
-  if (typeof namespace !== "string" || namespace.length > MAX_KEY_LENGTH) {
-    throw refuse(`${path}.namespace`, `a text of at most ${MAX_KEY_LENGTH} characters`, namespace);
-  }
+  if (namespace !== "" && !isKey(namespace, MAX_KEY_LENGTH)) assertKey(namespace, `${path}.namespace`);
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
     throw refuse(`${path}.metadata`, "an object", metadata);
   }
   const { id, senderId } = message;
-  if (typeof id !== "string" || id === "" || id.length > MAX_ID_LENGTH) assertStoreId(id, `${path}.id`);
-  if (typeof senderId !== "string" || senderId === "" || senderId.length > MAX_ID_LENGTH) {
-    assertStoreId(senderId, `${path}.senderId`);
-  }
+  // No path is built unless something is wrong: every message comes by here.
+  if (!isKey(id, MAX_ID_LENGTH)) assertStoreId(id, `${path}.id`);
+  if (!isKey(senderId, MAX_ID_LENGTH)) assertStoreId(senderId, `${path}.senderId`);
   const { content: contentPath, metadata: metadataPath } = jsonPathsOf(path);
   const copy: Writable<MessageEnvelope> = {
     id,
@@ -195,9 +202,7 @@ function checkDelivery(
   index: number,
 ): void {
   const { channel, seq, token } = operation;
-  if (typeof channel !== "string" || channel === "" || channel.length > MAX_KEY_LENGTH) {
-    assertKey(channel, `operations[${index}].channel`);
-  }
+  if (!isKey(channel, MAX_KEY_LENGTH)) assertKey(channel, `operations[${index}].channel`);
   if (!Number.isSafeInteger(seq) || seq < 1) assertInteger(seq, `operations[${index}].seq`, 1);
   if (typeof token !== "string") throw refuse(`operations[${index}].token`, "the token of a lease", token);
 }
@@ -287,6 +292,20 @@ export function checkPrune(request: PruneRequest): void {
 }
 
 /**
+ * Checks which state values to list.
+ *
+ * @param prefix What their keys start with; `""` for all.
+ * @param page From where on, and how many.
+ * @throws {ValidationError} If one is of the wrong kind or size.
+ */
+export function checkListState(prefix: string, page: { readonly after?: string; readonly limit?: number }): void {
+  if (prefix !== "") assertKey(prefix, "prefix");
+  if (typeof page !== "object" || page === null) throw refuse("page", "an object", page);
+  if (page.after !== undefined && page.after !== "") assertKey(page.after, "page.after");
+  if (page.limit !== undefined) assertInteger(page.limit, "page.limit", 1);
+}
+
+/**
  * Checks how messages take part.
  *
  * @throws {ValidationError} If it is none of the three words.
@@ -339,11 +358,10 @@ function jsonPathsOf(path: string): JsonPaths {
   return latestPaths;
 }
 
-const EMPTY: JsonObject = Object.freeze({});
-
 function cloneObject(value: JsonObject, path: string, maxBytes: number): JsonObject {
+  if (value === EMPTY_OBJECT) return value;
   const copy = cloneJson(value, path, { maxBytes });
-  return isObject(copy) ? copy : EMPTY;
+  return isObject(copy) ? copy : EMPTY_OBJECT;
 }
 
 function isObject(value: ReturnType<typeof cloneJson>): value is JsonObject {
