@@ -75,6 +75,8 @@ export {
 } from "./inbox/router-worker.ts";
 export { isTerminal, Ledger, type LedgerOptions, type MatchedReceipt } from "./ledger/ledger.ts";
 export * from "./outbox/outbox.ts";
+export type { DeadPlan, DeadPlansPage } from "./outbox/plan-desk.ts";
+export { RestingBook, type RestingBookOptions } from "./outbox/resting-book.ts";
 export { type Amendment, type OutboxRow } from "./outbox/outbox-row.ts";
 export * from "./outbox/plan-follower.ts";
 export * from "./outbox/sender-policy.ts";

@@ -13,8 +13,9 @@ import type { Inbox } from "../inbox/inbox.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { createIdGenerator } from "../message/ids.ts";
 import type { OutgoingMessageInit } from "../message/outgoing-message.ts";
-import type { Outbox } from "../outbox/outbox.ts";
+import type { CancelOptions, Outbox, ResolveWord } from "../outbox/outbox.ts";
 import { type PlanAnswer, PlanRunner } from "../outbox/plan-runner.ts";
+import { RestingBook } from "../outbox/resting-book.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import type { MessageStore } from "../store/message-store.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
@@ -31,6 +32,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import { Messenger } from "./messenger.ts";
 import type { AskOptions, DeliverOptions, DurableOutcome } from "./notification-plan.ts";
 import { Notifications } from "./notifications.ts";
+import { withRests } from "./resting-report.ts";
 import { type PumpLimits, pumpOnce, type PumpReport } from "./pump.ts";
 
 /**
@@ -71,6 +73,8 @@ export class Application {
   readonly channels: ReadonlyMap<string, ChannelCore>;
   /** Follows fallback plans. */
   readonly plans: PlanRunner;
+  /** Which backends rest after failing again and again. */
+  readonly rests: RestingBook;
   readonly #backends: Backends;
   readonly #lifecycle: Lifecycle;
   readonly #notifications: Notifications;
@@ -98,6 +102,7 @@ export class Application {
       newId,
       assertOpen: () => this.#lifecycle.assertMayEmit(),
     });
+    this.rests = new RestingBook({ store: this.store, clock, logger });
     this.plans = new PlanRunner({
       outbox: this.outbox,
       clock,
@@ -129,6 +134,7 @@ export class Application {
       dispatcher,
       outbox: queue,
       plans,
+      rests: this.rests,
       clock,
       logger,
       workerId,
@@ -284,19 +290,45 @@ export class Application {
     return this.plans.settle(planId, true);
   }
 
-  /** Says which backends a message would reach, and why not the others. */
+  /** Says which backends a message would reach, why not the others, and which of them rest as far as is known. */
   explain(init: OutgoingMessageInit): RouteExplanation {
-    return this.dispatcher.explain(init);
+    return withRests(this.dispatcher.explain(init), this.dispatcher.communicators, this.rests, this.clock.now());
   }
 
   /**
    * Calls off a delivery that is not being sent at this moment; that of a fallback group, or a notification, is called off
-   * with what has not been sent of it.
+   * with what has not been sent of it. One step of such a plan calls off the whole plan, or, with `plan: "next"`, makes
+   * it go on to its next channel.
    *
+   * @param deliveryId The delivery.
+   * @param options What becomes of the plan of a step.
    * @returns Whether it was called off.
    */
-  async cancel(deliveryId: string): Promise<boolean> {
-    return await this.dispatcher.cancel(deliveryId) || await this.plans.settle(deliveryId, false);
+  async cancel(deliveryId: string, options: CancelOptions = {}): Promise<boolean> {
+    return await this.dispatcher.cancel(deliveryId, options) || await this.plans.settle(deliveryId, false);
+  }
+
+  /**
+   * A person's word on a delivery in doubt: one that is held after an `unknown` (`on_unknown: hold`; `outbox.held()` lists
+   * them), or a delivery or plan that was given up as `unknown`.
+   *
+   * @param deliveryId The delivery, or the plan.
+   * @param word `delivered`: it arrived. `retry`: it is sent again by the same channel, under its id. `next`: it did not
+   * arrive; a plan goes on to the next channel, and without a plan it is given up.
+   * @returns Whether it was in doubt. `false` too when somebody else was first, or it is being sent at this moment.
+   */
+  async resolve(deliveryId: string, word: ResolveWord): Promise<boolean> {
+    return await this.outbox.resolve(deliveryId, word) || await this.plans.resolve(deliveryId, word);
+  }
+
+  /**
+   * Sets a delivery or a plan going again that was given up (`outbox.deadLetters()`, `plans.deadPlans()`), under its id. A
+   * plan begins again with its first channel.
+   *
+   * @returns Whether it was among those given up.
+   */
+  async redrive(deliveryId: string): Promise<boolean> {
+    return await this.outbox.redrive(deliveryId) || await this.plans.redrive(deliveryId);
   }
 
   /**

@@ -11,6 +11,7 @@ import { PosthornError } from "../errors.ts";
 import type { Severity } from "../message/outgoing-message.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { PlanRunner } from "../outbox/plan-runner.ts";
+import type { RestingBook } from "../outbox/resting-book.ts";
 import type { SenderPolicy } from "../outbox/sender-policy.ts";
 import { SenderWorker } from "../outbox/sender-worker.ts";
 import { raceAbort } from "../support/abort.ts";
@@ -29,6 +30,11 @@ export interface BackendHealth {
   readonly isHealthy: boolean;
   /** Why not, as a stable word. */
   readonly reason?: string;
+  /**
+   * Until when plans leave it out after failures in a row, in milliseconds since 1970: as this process last saw it.
+   * `Application.rests` looks into the store.
+   */
+  readonly restsUntil?: number;
 }
 
 /** What the backends use of an application. */
@@ -39,6 +45,8 @@ export interface BackendsParts {
   readonly outbox: Outbox;
   /** Follows plans. */
   readonly plans: PlanRunner;
+  /** Knows which backends rest. */
+  readonly rests: RestingBook;
   /** Time. */
   readonly clock: Clock;
   /** Where it says what goes wrong. */
@@ -100,7 +108,7 @@ export class Backends {
    * @param minSeverity From which severity on.
    */
   add(communicator: Communicator, labels: readonly string[], policy: SenderPolicy, minSeverity?: Severity): void {
-    const { dispatcher, outbox, plans, clock, logger, workerId, random } = this.#parts;
+    const { dispatcher, outbox, plans, rests, clock, logger, workerId, random } = this.#parts;
     dispatcher.register(communicator, { labels, ...(minSeverity === undefined ? {} : { minSeverity }) });
     if (policy.onUnknown === "fallback") this.#fallsBack.add(communicator.name);
     if (communicator instanceof FallbackCommunicator) return;
@@ -112,7 +120,8 @@ export class Backends {
       logger,
       workerId,
       followPlan: (outcome) => plans.follow(outcome),
-      isWanted: (row) => plans.isWanted(row),
+      permit: (row) => plans.permit(row),
+      rests,
       ...(random === undefined ? {} : { random }),
     });
     this.#senders.set(communicator.name, sender);
@@ -262,7 +271,14 @@ export class Backends {
       const failure = this.#failed.get(name);
       const down = this.#senders.get(name)?.downSince !== undefined;
       const reason = down ? "credentials-refused" : failure === undefined ? undefined : wordOf(failure);
-      return { name, isStarted, isHealthy: isStarted && !down, ...(reason === undefined ? {} : { reason }) };
+      const { restsUntil = 0 } = this.#parts.rests.lastKnown(name);
+      return {
+        name,
+        isStarted,
+        isHealthy: isStarted && !down,
+        ...(reason === undefined ? {} : { reason }),
+        ...(restsUntil > this.#parts.clock.now() ? { restsUntil } : {}),
+      };
     });
     return [...configured, ...gone];
   }

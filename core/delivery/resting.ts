@@ -99,11 +99,13 @@ export function advanceResting(state: RestingState, event: RestingEvent, options
  * its wish for a slower pace.
  *
  * @param receipt What came of an attempt.
- * @returns `undefined`: nothing, as nothing was tried.
+ * @param at When, in milliseconds since 1970.
+ * @returns `undefined`: nothing. Nothing was tried, or nobody can say what came of it: what may have arrived again and
+ * again sends no channel to rest.
  */
 export function restingEventOf(receipt: Receipt, at: number): RestingEvent | undefined {
-  if (receipt.outcome === "skipped") return undefined;
-  const isFault = receipt.outcome === "unknown" || (receipt.outcome === "rejected" && !PERSONAL.has(receipt.reason));
+  if (receipt.outcome === "skipped" || receipt.outcome === "unknown") return undefined;
+  const isFault = receipt.outcome === "rejected" && !PERSONAL.has(receipt.reason);
   return isFault ? { type: "failed", at } : { type: "succeeded" };
 }
 

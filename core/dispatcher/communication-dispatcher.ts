@@ -10,7 +10,7 @@ import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createIdGenerator } from "../message/ids.ts";
 import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
-import type { DeliveryTarget, Outbox } from "../outbox/outbox.ts";
+import type { CancelOptions, DeliveryTarget, Outbox } from "../outbox/outbox.ts";
 import { raceAbort } from "../support/abort.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
@@ -300,14 +300,15 @@ export class CommunicationDispatcher {
    * Calls off a delivery that is not being sent at this moment.
    *
    * @param deliveryId The delivery.
+   * @param options What becomes of the plan of a step.
    * @returns Whether it was called off.
    * @throws {NotRunningError} Without an outbox, where nothing waits.
    */
-  async cancel(deliveryId: string): Promise<boolean> {
+  async cancel(deliveryId: string, options: CancelOptions = {}): Promise<boolean> {
     if (this.#outbox === undefined) {
       throw new NotRunningError("Cannot cancel: this dispatcher has no outbox, so nothing waits to be sent");
     }
-    return await this.#outbox.cancel(deliveryId);
+    return await this.#outbox.cancel(deliveryId, options);
   }
 
   /**

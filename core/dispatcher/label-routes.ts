@@ -58,6 +58,13 @@ export interface RouteExplanation {
     /** What a fallback group would do, channel by channel. */
     readonly group?: GroupExplanation;
   }[];
+  /** Those among them, and among the channels of groups, that rest after failures in a row: plans leave them out. */
+  readonly resting?: readonly {
+    /** The backend. */
+    readonly backendName: string;
+    /** Until when, in milliseconds since 1970, as this process last saw it. */
+    readonly restsUntil: number;
+  }[];
   /** The others, and why not. */
   readonly others: readonly Unreached[];
 }

@@ -36,6 +36,8 @@ export interface Attempt {
   readonly claimed: ClaimedMessage;
   /** What it says. */
   readonly row: OutboxRow;
+  /** It is a step of a plan that has another way, and it cannot have arrived by this one. */
+  readonly isReplaceable?: boolean;
 }
 
 /** What a settler is made from. */
@@ -98,7 +100,7 @@ export class AttemptSettler {
         return this.#end(attempt, "accepted", [event]);
       }
       case "skipped":
-        return this.#end(attempt, "failed", [
+        return this.#end(attempt, "skipped", [
           this.event(attempt, "skipped", { attempt: number, detail: receipt.detail }),
         ]);
       case "unknown":
@@ -119,6 +121,9 @@ export class AttemptSettler {
       // Not this message's fault: keep the queue, burn no attempts, and let a person see it.
       this.#downSince ??= this.#options.clock.now();
       this.#options.logger.error("backend is down", { backend: attempt.row.backendName, reason: receipt.reason });
+      if (attempt.isReplaceable === true) {
+        return this.bury(attempt, receipt.reason, this.event(attempt, "rejected", facts)); // its plan has another way
+      }
       const pauseMs = Math.max(BACKEND_DOWN_PAUSE_MS, receipt.retryAfterMs ?? 0);
       return this.#again(attempt, "rejected", facts, pauseMs, { countAttempt: false });
     }
@@ -219,7 +224,8 @@ export class AttemptSettler {
       kind: "ack",
       operations: async () => {
         // After an `unknown` a refusal, an expiry or a hold that ran out does not say that nothing arrived.
-        const doubted = outcome === "failed" && attempt.row.possibleDuplicate === true ? "unknown" : outcome;
+        const isNothing = outcome === "failed" || outcome === "skipped";
+        const doubted = isNothing && attempt.row.possibleDuplicate === true ? "unknown" : outcome;
         const next = await followPlan({ row: attempt.row, outcome: doubted, event: last });
         const own = this.announce(attempt, events);
         this.announce(attempt, [...events, ...next.events]);
@@ -240,6 +246,11 @@ export class AttemptSettler {
     const claimed = { ...attempt.claimed, content: rowToJson(attempt.row) };
     const letter = deadLetterOperation(attempt.channel, claimed, { reason, at: clock.now(), ...detail });
     return this.#end(attempt, "failed", events, [letter]);
+  }
+
+  /** Leaves a step out that has another way: nothing was tried, and its plan goes on. */
+  leaveOut(attempt: Attempt, reason: string, detail: string): Settlement {
+    return this.#end(attempt, "skipped", [this.event(attempt, "skipped", { reason, detail })]);
   }
 
   /** A row that nobody can read is kept as it is. */

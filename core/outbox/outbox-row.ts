@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
 import type { JsonObject, JsonValue } from "../message/json.ts";
 import type { StoredOutgoingMessage } from "../message/outgoing-message.ts";
 
@@ -58,4 +59,23 @@ export function rowFromJson(content: JsonValue): OutboxRow | undefined {
   if (typeof content !== "object" || content === null || Array.isArray(content)) return undefined;
   const known = "v" in content && content.v === 1 && "deliveryId" in content && "message" in content;
   return known ? content as OutboxRow & JsonObject : undefined;
+}
+
+/** An entry of the ledger about a row. */
+export function eventOf(
+  row: OutboxRow,
+  status: DeliveryStatus,
+  at: number,
+  more: Partial<DeliveryEvent> = {},
+): DeliveryEvent {
+  return {
+    deliveryId: row.deliveryId,
+    messageId: row.message.id,
+    backendName: row.backendName,
+    status,
+    at,
+    ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
+    ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
+    ...more,
+  };
 }

@@ -3,20 +3,24 @@
  *
  * @module
  */
-import { type DeadLetter, deadLetterKey, envelopeOf, readDeadLetter } from "../channels/dead-letter.ts";
 import { WorkQueueChannel } from "../channels/work-queue-channel.ts";
 import { QueueFullError } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
+import type { DeliveryEvent } from "../message/delivery-event.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import type { JsonObject } from "../message/json.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
-import { fromStoredMessage, toStoredMessage } from "../message/stored-message.ts";
+import { toStoredMessage } from "../message/stored-message.ts";
 import type { CommitResult, MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
-import { type Amendment, type OutboxRow, rowFromJson, rowToJson } from "./outbox-row.ts";
+import { type CancelOptions, type DeadDelivery, OutboxDesk, type ResolveWord } from "./outbox-desk.ts";
+import { type Amendment, eventOf, type OutboxRow, rowToJson } from "./outbox-row.ts";
+import type { WordFollower } from "./plan-follower.ts";
 import { describeFull, QueueLimit } from "./queue-limit.ts";
+
+export type { CancelOptions, DeadDelivery, ResolveWord } from "./outbox-desk.ts";
+export { eventOf } from "./outbox-row.ts";
 
 /** Hears of every step of a delivery after its commit. */
 export type DeliveryObserver = (event: DeliveryEvent, message?: OutgoingMessage) => void;
@@ -61,6 +65,8 @@ export interface DeliveryTarget {
   readonly deliveryId?: string;
   /** Not before, in milliseconds since 1970, where it is not the message's. */
   readonly notBefore?: number;
+  /** How often it is queued under its id, by a person's will: its id is not remembered against it. @default `1` */
+  readonly life?: number;
 }
 
 /** A delivery ready to be committed. */
@@ -84,14 +90,6 @@ export type TakenPlaces =
     readonly full: string;
   };
 
-/** A dead delivery. */
-export interface DeadDelivery {
-  /** The row that was given up. */
-  readonly row: OutboxRow;
-  /** Why, and what was tried. */
-  readonly letter: DeadLetter;
-}
-
 const DEFAULT_DEDUPE_MS = 8 * 86_400_000;
 
 /**
@@ -108,6 +106,7 @@ export class Outbox {
   /** By the key of the queue. */
   readonly #limits = new Map<string, { readonly backendName: string; readonly limit: QueueLimit }>();
   readonly #observers = new Set<DeliveryObserver>();
+  readonly #desk: OutboxDesk;
   #running = false;
 
   /**
@@ -119,6 +118,12 @@ export class Outbox {
     this.#options = options;
     this.store = options.store;
     this.ledger = options.ledger;
+    this.#desk = new OutboxDesk({
+      ...options,
+      queues: async (backendName) =>
+        backendName === undefined ? [...this.#queues.values()] : [await this.queue(backendName)],
+      notify: (event, message) => this.notify(event, message),
+    });
   }
 
   /** Opens it. */
@@ -227,7 +232,7 @@ export class Outbox {
       return {
         row,
         event,
-        operations: [await this.#append(row, target), this.ledger.operation(event, `${deliveryId}/queued`)],
+        operations: [await this.#append(row, target), this.ledger.operation(event, queuedId(deliveryId, target.life))],
       };
     }));
   }
@@ -319,7 +324,7 @@ export class Outbox {
       type: "append",
       channel: queue.key,
       mode: "queue",
-      dedupeForMs: this.#options.dedupeForMs ?? DEFAULT_DEDUPE_MS,
+      ...(isAgain(target) ? {} : { dedupeForMs: this.#options.dedupeForMs ?? DEFAULT_DEDUPE_MS }),
       message: {
         v: 1,
         id: row.deliveryId,
@@ -338,53 +343,44 @@ export class Outbox {
 
   /** The delivery as it stands in its queue, if it is there: queued, waiting for its retry, or being sent. */
   async find(deliveryId: string): Promise<OutboxRow | undefined> {
-    return (await this.#locate(deliveryId))?.row;
-  }
-
-  async #locate(
-    deliveryId: string,
-  ): Promise<{ readonly queue: WorkQueueChannel; readonly row: OutboxRow } | undefined> {
-    for (const queue of this.#queues.values()) {
-      const message = await queue.get(deliveryId);
-      const row = message === undefined ? undefined : rowFromJson(message.content);
-      if (row !== undefined) return { queue, row };
-    }
-    return undefined;
+    return (await this.#desk.locate(deliveryId))?.row;
   }
 
   /**
-   * Calls off a delivery that is not being sent at this moment.
+   * Calls off a delivery that is not being sent at this moment. Where it is a step of a plan, that is told in the same
+   * commit: it ends, with everything else that has not been sent of it, or goes on to the next channel.
    *
    * @param deliveryId The delivery.
-   * @returns Whether it was called off. `false`: it is unknown, sent, or being sent.
+   * @param options What becomes of its plan.
+   * @returns Whether it was called off. `false`: it is unknown, sent, called off already, or being sent.
    */
-  async cancel(deliveryId: string): Promise<boolean> {
-    const found = await this.#locate(deliveryId);
-    if (found === undefined) return false;
-    const event = eventOf(found.row, "cancelled", this.#options.clock.now());
-    const { committed } = await this.store.commit([
-      { type: "remove", channel: found.queue.key, id: deliveryId, unlessClaimed: true, mustExist: true },
-      this.ledger.operation(event),
-    ]);
-    if (committed) this.notify(event, fromStoredMessage(found.row.message));
-    return committed;
+  cancel(deliveryId: string, options: CancelOptions = {}): Promise<boolean> {
+    return this.#desk.cancel(deliveryId, options);
+  }
+
+  /** The deliveries that wait for a person after an `unknown` (`on_unknown: hold`), of one backend or of all. */
+  held(options: { readonly backendName?: string; readonly limit?: number } = {}): Promise<readonly OutboxRow[]> {
+    return this.#desk.held(options);
+  }
+
+  /**
+   * A person's word on a delivery in doubt: one that is held, or one that was given up. Where it is a step of a plan, that
+   * is told in the same commit. Steps that are not held any more are for `PlanRunner.resolve`.
+   *
+   * @param deliveryId The delivery.
+   * @param word `delivered`: it arrived. `retry`: it is sent again, under its id. `next`: it did not arrive; its plan goes on
+   * to the next channel, and without a plan it is given up.
+   * @returns Whether it was in doubt. `false` too when somebody else was first.
+   */
+  resolve(deliveryId: string, word: ResolveWord): Promise<boolean> {
+    return this.#desk.resolve(deliveryId, word);
   }
 
   /** The deliveries that were given up, of one backend or of all. */
-  async deadLetters(
+  deadLetters(
     options: { readonly backendName?: string; readonly limit?: number } = {},
   ): Promise<readonly DeadDelivery[]> {
-    const { backendName, limit = 100 } = options;
-    const queues = backendName === undefined ? [...this.#queues.values()] : [await this.queue(backendName)];
-    const found: DeadDelivery[] = [];
-    for (const queue of queues) {
-      for (const letter of await queue.deadLetters({ limit: limit - found.length })) {
-        const row = rowFromJson(letter.content);
-        if (row !== undefined) found.push({ row, letter });
-      }
-      if (found.length >= limit) break;
-    }
-    return found;
+    return this.#desk.deadLetters(options);
   }
 
   /**
@@ -393,49 +389,20 @@ export class Outbox {
    * @param deliveryId The delivery.
    * @returns Whether it was among the dead letters.
    */
-  async redrive(deliveryId: string): Promise<boolean> {
-    for (const queue of this.#queues.values()) {
-      const stored = await this.store.get(deadLetterKey(queue.key), deliveryId);
-      if (stored === undefined) continue;
-      const letter = readDeadLetter(stored);
-      const row = rowFromJson(letter.content);
-      if (row === undefined) return false;
-      const { held: _held, ...free } = row;
-      const at = this.#options.clock.now();
-      const event = eventOf(row, "redriven", at);
-      const { dead: _dead, ...message } = letter;
-      const { committed } = await this.store.commit([
-        { type: "remove", channel: deadLetterKey(queue.key), id: deliveryId, mustExist: true },
-        {
-          type: "append",
-          channel: queue.key,
-          mode: "queue",
-          message: { ...envelopeOf(message), content: rowToJson({ ...free, queuedAt: at }) },
-        },
-        this.ledger.operation(event),
-      ]);
-      if (committed) this.notify(event, fromStoredMessage(row.message));
-      return committed;
-    }
-    return false;
+  redrive(deliveryId: string): Promise<boolean> {
+    return this.#desk.redrive(deliveryId);
+  }
+
+  /** Names who is told when a person speaks of a step of a plan. A {@link PlanRunner} does it by itself. */
+  followPlansWith(follower: WordFollower): void {
+    this.#desk.followPlansWith(follower);
   }
 }
 
-/** An entry of the ledger about a row. */
-export function eventOf(
-  row: OutboxRow,
-  status: DeliveryStatus,
-  at: number,
-  more: Partial<DeliveryEvent> = {},
-): DeliveryEvent {
-  return {
-    deliveryId: row.deliveryId,
-    messageId: row.message.id,
-    backendName: row.backendName,
-    status,
-    at,
-    ...(row.recipient === undefined ? {} : { recipient: row.recipient }),
-    ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
-    ...more,
-  };
+function isAgain({ life = 1 }: DeliveryTarget): boolean {
+  return life > 1;
+}
+
+function queuedId(deliveryId: string, life: number = 1): string {
+  return life > 1 ? `${deliveryId}/queued/${life}` : `${deliveryId}/queued`;
 }

@@ -11,8 +11,8 @@ import type { OutboxRow } from "./outbox-row.ts";
 export interface StepOutcome {
   /** The delivery. */
   readonly row: OutboxRow;
-  /** `accepted`, or given up as `failed`, or `unknown` under the policy `fallback`. */
-  readonly outcome: "accepted" | "failed" | "unknown";
+  /** `accepted`; given up as `failed` or `unknown`; `skipped`: nothing was tried. */
+  readonly outcome: "accepted" | "failed" | "unknown" | "skipped";
   /** The entry that records it. */
   readonly event: DeliveryEvent;
 }
@@ -27,3 +27,17 @@ export interface PlanContinuation {
 
 /** Follows plans: called with each step that ended. Called again when state it had read changed before the commit. */
 export type PlanFollower = (outcome: StepOutcome) => Promise<PlanContinuation>;
+
+/** What a sender asks about a step before each attempt. */
+export interface StepPermit {
+  /** `false`: the plan has arrived, or was called off. */
+  readonly isWanted: boolean;
+  /** Something else in the plan can arrive in its place: a channel that rests, or cannot be used, is left out. */
+  readonly hasAlternative: boolean;
+}
+
+/** A person's word on a step: it arrived, it failed, it was called off alone, or with the whole plan. */
+export type StepWord = "delivered" | "failed" | "cancelled" | "cancelled-all";
+
+/** Follows a person's word on a step that is in the outbox. Called again when state it had read changed before the commit. */
+export type WordFollower = (row: OutboxRow, word: StepWord) => Promise<PlanContinuation>;

@@ -43,6 +43,8 @@ export interface PlanRecord {
   readonly isQuestion?: boolean;
   /** What those who were asked too hear once somebody has answered. @default `"tell"` */
   readonly others?: OthersPolicy;
+  /** How often a person has set it going: 2 after it was redriven once. @default `1` */
+  readonly life?: number;
   /** When it began, in milliseconds since 1970. */
   readonly startedAt: number;
 }
@@ -53,6 +55,8 @@ export interface Step {
   readonly planId: string;
   /** The place in it: `"0"`, `"1-0"`. */
   readonly leaf: string;
+  /** Of a timer: the life of the plan it belongs to. */
+  readonly life?: number;
 }
 
 /** What somebody says, as far as plans need it. */
@@ -86,8 +90,9 @@ export function stepOfDelivery(deliveryId: string): Step | undefined {
 /** Reads a step back. */
 export function stepFrom(value: JsonValue | undefined): Step | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const { planId, leaf } = value as JsonObject;
-  return typeof planId === "string" && typeof leaf === "string" ? { planId, leaf } : undefined;
+  const { planId, leaf, life } = value as JsonObject;
+  if (typeof planId !== "string" || typeof leaf !== "string") return undefined;
+  return typeof life === "number" ? { planId, leaf, life } : { planId, leaf };
 }
 
 /** Where a plan stands in the store. */

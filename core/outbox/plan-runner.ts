@@ -3,17 +3,17 @@
  *
  * @module
  */
+import { burialOperations } from "../channels/dead-letter.ts";
 import { QueueConsumer, type Settlement } from "../channels/queue-consumer.ts";
 import type { Communicator } from "../communicators/communicator.ts";
 import {
-  advancePlan,
-  beginPlan,
+  hasAlternative,
+  isPlanEnded,
   type OthersPolicy,
   type PlanEvent,
   type PlanNode,
   stateAt,
 } from "../delivery/delivery-plan.ts";
-import { ConflictError } from "../errors.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
@@ -23,18 +23,13 @@ import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OutboxRow } from "./outbox-row.ts";
-import type { PlanContinuation, StepOutcome } from "./plan-follower.ts";
+import type { PlanContinuation, StepOutcome, StepPermit } from "./plan-follower.ts";
 import { AwaitedSteps } from "./awaiting.ts";
-import {
-  type PlanAnswer,
-  planKey,
-  type PlanRecord,
-  type PlanReply,
-  recordFrom,
-  stepFrom,
-  stepOfDelivery,
-} from "./plan-record.ts";
-import { type PlanMove, PlanWriter } from "./plan-writer.ts";
+import { type PlanAnswer, type PlanRecord, type PlanReply, stepFrom, stepOfDelivery } from "./plan-record.ts";
+import { PlanBook } from "./plan-book.ts";
+import { type DeadPlan, type DeadPlansPage, PlanDesk } from "./plan-desk.ts";
+import type { ResolveWord } from "./outbox-desk.ts";
+import type { PlanMove } from "./plan-writer.ts";
 
 export type { PlanAnswer, PlanRecord, PlanReply } from "./plan-record.ts";
 export type { PlanMove } from "./plan-writer.ts";
@@ -74,7 +69,6 @@ export interface ReplyContinuation {
 }
 
 const TIMER_LEASE_MS = 60_000;
-const MAX_CONFLICTS = 20;
 
 /**
  * Follows plans. A plan stands in the store under its id; each thing that happens to one of its deliveries is turned by the
@@ -84,7 +78,8 @@ const MAX_CONFLICTS = 20;
 export class PlanRunner {
   readonly #options: PlanRunnerOptions;
   readonly #awaited: AwaitedSteps;
-  readonly #writer: PlanWriter;
+  readonly #book: PlanBook;
+  readonly #desk: PlanDesk;
   readonly #moves = new WeakMap<ClaimedMessage, PlanMove>();
   #timers: QueueConsumer | undefined;
 
@@ -97,7 +92,9 @@ export class PlanRunner {
     this.#options = options;
     const { outbox, clock, logger, findBackend = () => undefined } = options;
     this.#awaited = new AwaitedSteps({ store: outbox.store, ledger: outbox.ledger, clock, logger, findBackend });
-    this.#writer = new PlanWriter({ ...options, awaited: this.#awaited, findBackend });
+    this.#book = new PlanBook({ ...options, awaited: this.#awaited, findBackend });
+    this.#desk = new PlanDesk({ ...options, book: this.#book });
+    outbox.followPlansWith((row, word) => this.#desk.followWord(row, word));
   }
 
   get #store(): MessageStore {
@@ -122,14 +119,14 @@ export class PlanRunner {
 
   /** The key of the channel timers wait in, for those who ask when something is due. */
   get channelKey(): string {
-    return this.#writer.channelKey;
+    return this.#book.writer.channelKey;
   }
 
   #engine(): QueueConsumer {
     const { clock, logger, workerId } = this.#options;
     return this.#timers ??= new QueueConsumer({
       store: this.#store,
-      channel: this.#writer.channelKey,
+      channel: this.#book.writer.channelKey,
       workerId,
       concurrency: 16,
       leaseMs: TIMER_LEASE_MS,
@@ -156,8 +153,6 @@ export class PlanRunner {
     message: OutgoingMessage,
     traits: PlanTraits = {},
   ): Promise<PlanMove> {
-    const { state, actions } = beginPlan(plan);
-    const startedAt = this.#options.clock.now();
     const { isQuestion = false, others } = traits;
     const record: PlanRecord = {
       v: 1,
@@ -165,51 +160,52 @@ export class PlanRunner {
       groupName,
       message: toStoredMessage(message),
       plan,
-      state,
-      startedAt,
+      state: { status: "idle" },
+      startedAt: this.#options.clock.now(),
       ...(isQuestion ? { isQuestion } : {}),
       ...(others === undefined ? {} : { others }),
     };
-    const queued = this.#writer.event(record, "queued", {});
-    const move = await this.#writer.perform(record, actions, 0);
-    return {
-      record: move.record,
-      operations: [...move.operations, this.#options.outbox.ledger.operation(queued, `${planId}/queued`)],
-      events: [queued, ...move.events],
-    };
+    return await this.#book.begin(record, 0, this.#book.writer.event(record, "queued", {}));
   }
 
   /** The plan of an id. */
   async find(planId: string): Promise<PlanRecord | undefined> {
-    return (await this.#load(planId))?.record;
-  }
-
-  async #load(planId: string): Promise<{ readonly record: PlanRecord; readonly version: number } | undefined> {
-    const entry = await this.#store.getState(planKey(planId));
-    const record = entry === undefined ? undefined : recordFrom(entry.value);
-    return entry === undefined || record === undefined ? undefined : { record, version: entry.version };
+    return (await this.#book.load(planId))?.record;
   }
 
   /** What follows from the end of a step: see {@link PlanFollower}. */
   async follow({ row, outcome, event }: StepOutcome): Promise<PlanContinuation> {
     const step = stepFrom(row.plan);
-    const loaded = step === undefined ? undefined : await this.#load(step.planId);
+    const loaded = step === undefined ? undefined : await this.#book.load(step.planId);
     if (step === undefined || loaded === undefined) return { operations: [], events: [] };
     const { leaf } = step;
-    const planEvent: PlanEvent = outcome === "accepted"
-      ? { type: "accepted", leaf }
-      : outcome === "unknown"
-      ? { type: "unknown", leaf, fallback: this.#options.mayFallBack(row.backendName) }
-      : { type: "failed", leaf, reason: event.reason ?? event.status };
-    return await this.#advance(loaded, planEvent);
+    return await this.#book.advance(loaded, this.#eventOf(leaf, { row, outcome, event }));
   }
 
-  /** Whether a delivery is still wanted: asked by the sender before each attempt. */
-  async isWanted(row: OutboxRow): Promise<boolean> {
+  #eventOf(leaf: string, { row, outcome, event }: StepOutcome): PlanEvent {
+    switch (outcome) {
+      case "accepted":
+        return { type: "accepted", leaf };
+      case "unknown":
+        return { type: "unknown", leaf, fallback: this.#options.mayFallBack(row.backendName) };
+      case "skipped":
+        return { type: "skipped", leaf, reason: event.detail ?? event.reason ?? event.status };
+      case "failed":
+        return { type: "failed", leaf, reason: event.reason ?? event.status };
+    }
+  }
+
+  /** Whether a step is still wanted, and whether something else can arrive in its place: asked before each attempt. */
+  async permit(row: OutboxRow): Promise<StepPermit> {
     const step = stepFrom(row.plan);
-    const loaded = step === undefined ? undefined : await this.#load(step.planId);
-    if (step === undefined || loaded === undefined) return true;
-    return stateAt(loaded.record.state, step.leaf)?.status !== "cancelled";
+    const loaded = step === undefined ? undefined : await this.#book.load(step.planId);
+    if (step === undefined || loaded === undefined) return { isWanted: true, hasAlternative: false };
+    const { plan, state } = loaded.record;
+    const status = stateAt(state, step.leaf)?.status;
+    return {
+      isWanted: status === undefined || !isPlanEnded(status),
+      hasAlternative: hasAlternative(plan, state, step.leaf),
+    };
   }
 
   /** The plan a delivery is a step of. */
@@ -220,10 +216,10 @@ export class PlanRunner {
   /** What follows from a provider's word on a delivery. @returns `undefined` when no plan moves by it. */
   async followReceipt(event: DeliveryEvent): Promise<PlanMove | undefined> {
     const step = stepOfDelivery(event.deliveryId);
-    const loaded = step === undefined ? undefined : await this.#load(step.planId);
+    const loaded = step === undefined ? undefined : await this.#book.load(step.planId);
     const planEvent = step === undefined ? undefined : wordOf(event, step.leaf);
     if (loaded === undefined || planEvent === undefined) return undefined;
-    const move = await this.#advance(loaded, planEvent);
+    const move = await this.#book.advance(loaded, planEvent);
     return move.operations.length === 0 ? undefined : move;
   }
 
@@ -233,14 +229,14 @@ export class PlanRunner {
    */
   async followReply(reply: PlanReply): Promise<ReplyContinuation> {
     const { step, operations } = await this.#awaited.answeredBy(reply);
-    const loaded = step === undefined ? undefined : await this.#load(step.planId);
+    const loaded = step === undefined ? undefined : await this.#book.load(step.planId);
     if (step === undefined || loaded === undefined) return { operations };
     if (loaded.record.outcome === "delivered" || loaded.record.outcome === "cancelled") return { operations };
     const answered = { ...loaded, record: { ...loaded.record, answer: reply.answer } };
     const event: PlanEvent = loaded.record.isQuestion === true
       ? { type: "settle", arrived: true }
       : { type: "confirmed", leaf: step.leaf, by: "reply" };
-    return { operations, move: await this.#advance(answered, event, step.leaf) };
+    return { operations, move: await this.#book.advance(answered, event, step.leaf) };
   }
 
   /**
@@ -251,35 +247,70 @@ export class PlanRunner {
    * @param answer What was said.
    * @returns Whether the plan was under way.
    */
-  async settle(planId: string, arrived: boolean, answer?: PlanAnswer): Promise<boolean> {
-    for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      const loaded = await this.#load(planId);
-      if (loaded === undefined) return false;
-      const record = answer === undefined ? loaded.record : { ...loaded.record, answer };
-      const move = await this.#advance({ ...loaded, record }, { type: "settle", arrived });
-      if (move.operations.length === 0) return false;
-      const { committed } = await this.#store.commit(move.operations);
-      if (!committed) continue;
-      this.tell(move);
-      return true;
-    }
-    throw new ConflictError(`Cannot settle plan "${planId}": it changes faster than it can be written`);
+  settle(planId: string, arrived: boolean, answer?: PlanAnswer): Promise<boolean> {
+    return this.#desk.settle(planId, arrived, answer);
+  }
+
+  /**
+   * The plans that were given up: nothing was left to try, or nobody can say whether it arrived.
+   *
+   * @param options How many, and behind which. @default the oldest 100
+   */
+  deadPlans(options: DeadPlansPage = {}): Promise<readonly DeadPlan[]> {
+    return this.#desk.deadPlans(options);
+  }
+
+  /** Every step of every attempt of a plan, oldest first: from the ledger, so for as long as that keeps them. */
+  attemptsOf(planId: string): Promise<readonly DeliveryEvent[]> {
+    return this.#desk.attemptsOf(planId);
+  }
+
+  /**
+   * Tries a plan that was given up again, from its first step, under its id.
+   *
+   * @param planId The plan.
+   * @returns Whether it was among those given up. `false` too while one of its deliveries is being sent.
+   */
+  redrive(planId: string): Promise<boolean> {
+    return this.#desk.redrive(planId);
+  }
+
+  /**
+   * A person's word on a step that ended as `unknown`, or on a plan that did: it arrived, it is to be tried again on the
+   * same channel, or the next channel is to be used. What is still held in the outbox is for `Outbox.resolve`.
+   *
+   * @param deliveryId The delivery of the step; or the plan, for all of its steps that are in doubt.
+   * @param word What the person says.
+   * @returns Whether something was in doubt there.
+   */
+  resolve(deliveryId: string, word: ResolveWord): Promise<boolean> {
+    return this.#desk.resolve(deliveryId, word);
   }
 
   /** Tells observers of what was committed. */
   tell(move: PlanContinuation): void {
-    for (const event of move.events) this.#options.outbox.notify(event);
+    this.#book.tell(move.events);
   }
 
   #timeout(claimed: ClaimedMessage): Settlement {
     const step = stepFrom(claimed.content);
-    if (step === undefined) return { kind: "ack" };
+    if (step === undefined) {
+      this.#options.logger.error("plan timer cannot be read", { messageId: claimed.id });
+      const { channelKey } = this.#book.writer;
+      return {
+        kind: "ack",
+        operations: burialOperations(`${channelKey}/timers`, claimed, {
+          reason: "unreadable",
+          at: this.#options.clock.now(),
+        }),
+      };
+    }
     return {
       kind: "ack",
       operations: async () => {
-        const loaded = await this.#load(step.planId);
-        if (loaded === undefined) return [];
-        const move = await this.#advance(loaded, { type: "timeout", leaf: step.leaf });
+        const loaded = await this.#book.load(step.planId);
+        if (loaded === undefined || (step.life ?? 1) !== (loaded.record.life ?? 1)) return [];
+        const move = await this.#book.advance(loaded, { type: "timeout", leaf: step.leaf });
         this.#moves.set(claimed, move);
         return move.operations;
       },
@@ -290,22 +321,11 @@ export class PlanRunner {
     const move = this.#moves.get(claimed);
     if (move !== undefined && committed) this.tell(move);
   }
-
-  async #advance(
-    loaded: { readonly record: PlanRecord; readonly version: number },
-    event: PlanEvent,
-    answeredLeaf?: string,
-  ): Promise<PlanMove> {
-    const { record, version } = loaded;
-    const { state, actions } = advancePlan(record.plan, record.state, event);
-    if (state === record.state && actions.length === 0) return { record, operations: [], events: [] };
-    const before = { state: record.state, ...(answeredLeaf === undefined ? {} : { answeredLeaf }) };
-    return await this.#writer.perform({ ...record, state }, actions, version, before);
-  }
 }
 
 /** What a provider's word is to a plan. */
 function wordOf({ status, code }: DeliveryEvent, leaf: string): PlanEvent | undefined {
   if (status === "failed") return { type: "failed", leaf, reason: code ?? "failed" };
+  if (status === "accepted") return { type: "accepted", leaf };
   return status === "delivered" || status === "read" ? { type: "confirmed", leaf, by: status } : undefined;
 }

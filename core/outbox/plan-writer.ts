@@ -7,6 +7,7 @@ import { deadLetterKey } from "../channels/dead-letter.ts";
 import type { Communicator } from "../communicators/communicator.ts";
 import {
   leavesOf,
+  outcomeOf,
   type PlanAction,
   type PlanLeaf,
   type PlanOutcome,
@@ -82,7 +83,6 @@ export class PlanWriter {
   ): Promise<PlanMove> {
     const operations: StoreOperation[] = [];
     const events: DeliveryEvent[] = [];
-    let outcome = record.outcome;
     for (const action of actions) {
       switch (action.type) {
         case "send":
@@ -94,13 +94,15 @@ export class PlanWriter {
         case "cancel":
           break; // the state says so, and the sender asks before it sends
         case "settled":
-          outcome = action.outcome;
           this.#settled(record, action.outcome, operations, events);
           if (before !== undefined) await this.#close(record, action.outcome, before, operations, events);
           break;
       }
     }
-    const after: PlanRecord = outcome === undefined ? record : { ...record, outcome };
+    const { outcome: known, ...rest } = record;
+    const outcome = outcomeOf(record.state.status);
+    const after: PlanRecord = outcome === undefined ? rest : { ...rest, outcome };
+    if (isDead(known) && outcome !== known) operations.unshift(this.#removeDeadLetter(record));
     operations.push({
       type: "set-state",
       key: planKey(record.planId),
@@ -122,11 +124,18 @@ export class PlanWriter {
     const node = leavesOf(record.plan).find((each) => each.leaf === leaf)?.node;
     if (node === undefined) return;
     const { backendName, recipient } = node;
+    const { life = 1 } = record;
     const step: JsonObject = { planId: record.planId, leaf };
+    const deliveryId = deliveryIdOfStep(record.planId, leaf);
+    if (life > 1) {
+      const { key } = await outbox.queue(backendName);
+      operations.push({ type: "remove", channel: key, id: deliveryId, unlessClaimed: true });
+    }
     const [prepared] = await outbox.prepare(fromStoredMessage(record.message), [{
       backendName,
-      deliveryId: deliveryIdOfStep(record.planId, leaf),
+      deliveryId,
       plan: step,
+      ...(life > 1 ? { life } : {}),
       ...(recipient === undefined ? {} : { recipient }),
       ...reasonOf(record, before),
     }]);
@@ -163,19 +172,20 @@ export class PlanWriter {
 
   #timer(record: PlanRecord, leaf: string, withinMs: number): StoreOperation {
     const now = this.#options.clock.now();
+    const { planId, life = 1, message: { notBefore = now } } = record;
     return {
       type: "append",
       channel: this.channelKey,
       mode: "queue",
       message: {
         v: 1,
-        id: `${record.planId}/${leaf}`,
+        id: life > 1 ? `${planId}/${leaf}/${life}` : `${planId}/${leaf}`,
         timestamp: now,
         senderId: "plan",
-        content: { planId: record.planId, leaf },
+        content: { planId, leaf, life },
         metadata: {},
         namespace: this.#options.namespace ?? "default",
-        notBefore: now + withinMs,
+        notBefore: Math.max(now, notBefore) + withinMs,
       },
     };
   }
@@ -192,7 +202,12 @@ export class PlanWriter {
     });
     events.push(event);
     operations.push(this.#options.outbox.ledger.operation(event));
-    if (status === "dead") operations.push(this.#deadLetter(record, outcome));
+    if (status === "dead") operations.push(this.#removeDeadLetter(record), this.#deadLetter(record, outcome));
+  }
+
+  /** A plan that has gone on, or has ended otherwise after all, is no dead letter any more. */
+  #removeDeadLetter(record: PlanRecord): StoreOperation {
+    return { type: "remove", channel: deadLetterKey(this.channelKey), id: record.planId };
   }
 
   #deadLetter(record: PlanRecord, outcome: PlanOutcome): StoreOperation {
@@ -248,4 +263,8 @@ function wordsOf({ status, reason = "" }: PlanState, { confirm = "accepted", wit
 /** Whether something is expected to be said about a step: what is done once the network takes it waits for nobody. */
 function waitsForAnswer(record: PlanRecord, node: PlanLeaf): boolean {
   return record.isQuestion === true || (node.confirm ?? "accepted") !== "accepted";
+}
+
+function isDead(outcome: PlanOutcome | undefined): boolean {
+  return outcome === "exhausted" || outcome === "unknown";
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PacingDefaults, RetryPolicy } from "../communicators/communicator.ts";
+import type { RestingOptions } from "../delivery/resting.ts";
 
 /** What happens after an `unknown`: the message left and no answer came. */
 export type UnknownPolicy = "retry" | "hold" | "fallback";
@@ -24,6 +25,8 @@ export interface SenderPolicy {
   readonly sendTimeoutMs?: number;
   /** When a delivery is given up however few attempts it had, because the network only ever said "later". @default 5 days */
   readonly maxAgeMs?: number;
+  /** When it rests after failing again and again: a plan then goes on to the next channel. @default 5 failures, 60 s */
+  readonly resting?: RestingOptions;
   /** How long an `unknown` that is held waits for a person. @default 24 hours */
   readonly holdMs?: number;
 }

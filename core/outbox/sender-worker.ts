@@ -6,6 +6,7 @@
 import { QueueConsumer, type Settlement, type WorkContext } from "../channels/queue-consumer.ts";
 import type { Communicator, RetryPolicy } from "../communicators/communicator.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
+import { restingWords } from "../delivery/resting.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
@@ -14,7 +15,8 @@ import { type Attempt, AttemptSettler, withRow } from "./attempt-settler.ts";
 import type { Outbox } from "./outbox.ts";
 import { type OutboxRow, rowFromJson } from "./outbox-row.ts";
 import { Pacer } from "./pacing.ts";
-import type { PlanFollower } from "./plan-follower.ts";
+import type { PlanFollower, StepPermit } from "./plan-follower.ts";
+import type { RestingBook } from "./resting-book.ts";
 import { sendOnce } from "./send-once.ts";
 import type { SenderPolicy } from "./sender-policy.ts";
 
@@ -36,8 +38,10 @@ export interface SenderWorkerOptions {
   readonly random?: () => number;
   /** Follows plans. */
   readonly followPlan?: PlanFollower;
-  /** Whether a step of a plan is still wanted. */
-  readonly isWanted?: (row: OutboxRow) => Promise<boolean>;
+  /** Whether a step of a plan is still wanted, and whether something else can arrive in its place. */
+  readonly permit?: (row: OutboxRow) => Promise<StepPermit>;
+  /** Knows which backends rest. @default none does */
+  readonly rests?: RestingBook;
 }
 
 const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
@@ -133,14 +137,20 @@ export class SenderWorker {
     if (now - stored.queuedAt > (policy.maxAgeMs ?? 5 * DAY_MS)) return this.#settler.bury(attempt, "too-old");
     const last = claimed.failures.at(-1);
     const isAfterCrash = last?.reason === "lease-expired" && last.attempt === context.attempt - 1;
-    if (stored.plan !== undefined && await this.#options.isWanted?.(stored) === false) {
+    const permit = stored.plan === undefined ? undefined : await this.#options.permit?.(stored);
+    if (permit?.isWanted === false) {
       const cancelled = this.#settler.event(attempt, "cancelled", { reason: "settled-elsewhere" });
       const events = isAfterCrash ? [this.#crashed(attempt, context.attempt - 1), cancelled] : [cancelled];
       return { kind: "ack", operations: this.#settler.announce(attempt, events) };
     }
     if (isAfterCrash) return await this.#afterCrash(attempt, context);
-    if (!communicator.isStarted) return postpone(BACKEND_PAUSE_MS);
-    return await this.#send(attempt, context);
+    // What may have arrived on this channel is not left to another one.
+    const isReplaceable = permit?.hasAlternative === true && stored.possibleDuplicate !== true;
+    if (!communicator.isStarted) {
+      if (!isReplaceable) return postpone(BACKEND_PAUSE_MS);
+      return this.#settler.leaveOut(attempt, "not-available", "the channel is not available");
+    }
+    return await this.#send({ ...attempt, isReplaceable }, context);
   }
 
   /** The worker before died with it: it may or may not have been sent. */
@@ -169,6 +179,10 @@ export class SenderWorker {
     const { recipient, bucket = recipient } = row;
     const pauseMs = this.#pacer.destinationWaitMs(recipient, bucket, clock.monotonic());
     if (pauseMs > INLINE_PAUSE_MS) return postpone(pauseMs);
+    if (attempt.isReplaceable === true) {
+      const rest = await this.#options.rests?.ask(communicator.name, policy.resting);
+      if (rest?.mayTry === false) return this.#settler.leaveOut(attempt, "resting", restingWords(rest.state));
+    }
     const waitMs = this.#pacer.reserve(recipient, bucket, clock.monotonic());
     if (waitMs > 0) {
       try {
@@ -181,6 +195,7 @@ export class SenderWorker {
     this.#handedOver.add(attempt.claimed);
     const timeoutMs = policy.sendTimeoutMs ?? communicator.sendTimeoutMs ?? 60_000;
     const receipt = await sendOnce(row, context, { communicator, timeoutMs, clock, logger }, amending);
+    await this.#options.rests?.record(communicator.name, receipt, policy.resting);
     if (amending?.kind === "change" && row.amends !== undefined && isRefusedForGood(receipt)) {
       // Said in a message of its own next, or left as it is: what cannot be changed is no fault.
       const refused = withRow(attempt, { amends: { ...row.amends, isRefused: true } });

@@ -7,6 +7,7 @@ import {
   ManualClock,
   MemoryStore,
   QueueFullError,
+  type Receipt,
 } from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ScriptedCommunicator, type ScriptStep } from "../../support/scripted-communicator.ts";
@@ -114,13 +115,15 @@ describe("outbox.max_queued", () => {
 
   it("refuses a fallback group's message when its first channel is full, but never a later step", async () => {
     const it = await scene({ max_queued: 1 });
+    const { promise: answer, resolve: refuse } = Promise.withResolvers<Receipt>();
+    it.chat.script.push(() => answer);
+    await it.chat.start();
     const report = await it.app.emit({ message: "m1", label: "page" });
     await assert.rejects(it.app.emit({ message: "m2", label: "page" }), isFull);
     it.mail.script.push(HANGS);
     await it.app.emit({ message: "m3", label: "mail" });
     await assert.rejects(it.app.emit({ message: "m4", label: "mail" }), isFull);
-    it.chat.script.push({ outcome: "rejected", retryable: false, reason: "policy" });
-    await it.chat.start();
+    refuse({ outcome: "rejected", retryable: false, reason: "policy" });
     await eventually(it.clock, () => it.mail.texts.includes("m1"), 1_000);
     assert.equal((await report.settled())[0]?.status, "accepted");
     await stop(it);

@@ -1,0 +1,154 @@
+/**
+ * What persons do with plans: settle them, look at those that were given up, set them going again.
+ *
+ * @module
+ */
+import { type DeadLetterInfo, deadLetterKey, readDeadLetter } from "../channels/dead-letter.ts";
+import { leavesOf, type PlanEvent, type PlanOutcome, stateAt } from "../delivery/delivery-plan.ts";
+import type { DeliveryEvent } from "../message/delivery-event.ts";
+import type { Outbox } from "./outbox.ts";
+import type { ResolveWord } from "./outbox-desk.ts";
+import type { OutboxRow } from "./outbox-row.ts";
+import type { LoadedPlan, PlanBook } from "./plan-book.ts";
+import type { PlanContinuation, StepWord } from "./plan-follower.ts";
+import { type PlanAnswer, type PlanRecord, recordFrom, stepFrom, stepOfDelivery } from "./plan-record.ts";
+
+/** A plan that was given up. */
+export interface DeadPlan {
+  /** The plan, as it stood then. */
+  readonly record: PlanRecord;
+  /** `exhausted`: nothing was left to try. `unknown`: nobody can say whether it arrived. */
+  readonly outcome: PlanOutcome;
+  /** Why and when. */
+  readonly dead: DeadLetterInfo;
+  /** Its place among those given up: the `after` of the next page. */
+  readonly seq: number;
+}
+
+/** Which of the plans that were given up. */
+export interface DeadPlansPage {
+  /** How many at most. @default `100` */
+  readonly limit?: number;
+  /** Only those behind this place. */
+  readonly after?: number;
+}
+
+/** What a desk is made from. */
+export interface PlanDeskOptions {
+  /** Where deliveries are queued. */
+  readonly outbox: Outbox;
+  /** The plans. */
+  readonly book: PlanBook;
+}
+
+const NOTHING: PlanContinuation = { operations: [], events: [] };
+
+/** What persons do with plans. Everything is one commit, and done twice it is done once. */
+export class PlanDesk {
+  readonly #options: PlanDeskOptions;
+
+  /** @param options Outbox and plans. */
+  constructor(options: PlanDeskOptions) {
+    this.#options = options;
+  }
+
+  get #deadKey(): string {
+    return deadLetterKey(this.#options.book.writer.channelKey);
+  }
+
+  /** See `PlanRunner.settle`. */
+  settle(planId: string, arrived: boolean, answer?: PlanAnswer): Promise<boolean> {
+    const { book } = this.#options;
+    return book.change(planId, (loaded) => {
+      const record = answer === undefined ? loaded.record : { ...loaded.record, answer };
+      return book.advance({ ...loaded, record }, { type: "settle", arrived });
+    });
+  }
+
+  /** See `PlanRunner.deadPlans`. */
+  async deadPlans({ limit = 100, after }: DeadPlansPage): Promise<readonly DeadPlan[]> {
+    const { messages } = await this.#options.outbox.store.query({
+      channel: this.#deadKey,
+      limit,
+      ...(after === undefined ? {} : { after }),
+    });
+    return messages.flatMap((message) => {
+      const { content, dead, seq } = readDeadLetter(message);
+      const record = recordFrom(content);
+      return record === undefined ? [] : [{ record, outcome: record.outcome ?? "exhausted", dead, seq }];
+    });
+  }
+
+  /** See `PlanRunner.attemptsOf`. */
+  async attemptsOf(planId: string): Promise<readonly DeliveryEvent[]> {
+    const record = (await this.#find(planId))?.record;
+    if (record === undefined) return [];
+    const events = await this.#options.outbox.ledger.eventsOf(record.message.id);
+    return events.filter(({ deliveryId }) => deliveryId === planId || stepOfDelivery(deliveryId)?.planId === planId);
+  }
+
+  /** See `PlanRunner.redrive`. */
+  async redrive(planId: string): Promise<boolean> {
+    const { book, outbox } = this.#options;
+    return await book.change(planId, async (loaded) => {
+      if (await outbox.store.get(this.#deadKey, planId) === undefined) return undefined;
+      const { record: { outcome: _outcome, ...record }, version } = again(loaded);
+      const move = await book.begin(record, version, book.writer.event(record, "redriven", {}));
+      // Unless somebody else has set it going meanwhile.
+      const taken = { type: "remove", channel: this.#deadKey, id: planId, mustExist: true } as const;
+      return { ...move, operations: [taken, ...move.operations] };
+    }, (id) => this.#find(id));
+  }
+
+  /** The plan in the store, or, when that has forgotten it, as it was given up. */
+  async #find(planId: string): Promise<LoadedPlan | undefined> {
+    const loaded = await this.#options.book.load(planId);
+    if (loaded !== undefined) return loaded;
+    const letter = await this.#options.outbox.store.get(this.#deadKey, planId);
+    const record = letter === undefined ? undefined : recordFrom(letter.content);
+    return record === undefined ? undefined : { record, version: 0 };
+  }
+
+  /** See `PlanRunner.resolve`. */
+  async resolve(deliveryId: string, word: ResolveWord): Promise<boolean> {
+    const step = stepOfDelivery(deliveryId);
+    const planId = step?.planId ?? deliveryId;
+    return await this.#options.book.change(planId, async (loaded) => {
+      const { record } = loaded;
+      const isDoubtful = (leaf: string): boolean => stateAt(record.state, leaf)?.status === "unknown";
+      const leaf = step?.leaf ?? leavesOf(record.plan).find((each) => isDoubtful(each.leaf))?.leaf;
+      if (leaf === undefined || !isDoubtful(leaf)) return undefined;
+      const { book } = this.#options;
+      return word === "retry"
+        ? await book.advance(again(loaded), { type: "retry", leaf })
+        : await book.advance(loaded, RESOLUTIONS[word](leaf));
+    }, (id) => this.#find(id));
+  }
+
+  /** What follows for its plan when a person speaks of a step that is in the outbox. */
+  async followWord(row: OutboxRow, word: StepWord): Promise<PlanContinuation> {
+    const { book } = this.#options;
+    const step = stepFrom(row.plan);
+    const loaded = step === undefined ? undefined : await book.load(step.planId);
+    if (step === undefined || loaded === undefined) return NOTHING;
+    return await book.advance(loaded, WORDS[word](step.leaf));
+  }
+}
+
+/** The plan in its next life: what belongs to the one before, its timers, means it no more. */
+function again({ record, version }: LoadedPlan): LoadedPlan {
+  const { answer: _answer, ...rest } = record;
+  return { record: { ...rest, life: (record.life ?? 1) + 1 }, version };
+}
+
+const RESOLUTIONS: Readonly<Record<Exclude<ResolveWord, "retry">, (leaf: string) => PlanEvent>> = {
+  delivered: (leaf) => ({ type: "confirmed", leaf, by: "reply" }),
+  next: (leaf) => ({ type: "failed", leaf, reason: "a person says that it did not arrive" }),
+};
+
+const WORDS: Readonly<Record<StepWord, (leaf: string) => PlanEvent>> = {
+  delivered: RESOLUTIONS.delivered,
+  failed: RESOLUTIONS.next,
+  cancelled: (leaf) => ({ type: "cancelled", leaf }),
+  "cancelled-all": () => ({ type: "settle", arrived: false }),
+};
