@@ -10,6 +10,7 @@ import {
   errorFields,
   type IncomingMessage,
   type JsonValue,
+  NotRunningError,
   SchemaError,
   type StoreOperation,
   TooLargeError,
@@ -29,8 +30,8 @@ const PREVIEW_BYTES = 65_536;
  * Adds `GET` and `POST /webhooks/<name of the backend>`.
  *
  * A request is read up to the receiver's limit, verified from its raw bytes, and only then parsed. It is answered 200
- * once all of it is committed; 503 when that cannot be done now, so that the provider comes again. What is authentic is
- * never refused: a provider would repeat it for days.
+ * once all of it is committed; 503 when that cannot be done now, or the application is stopping, so that the provider comes
+ * again. What is authentic is never refused: a provider would repeat it for days.
  *
  * @param app The app.
  * @param application Whose backends they are. They are looked up when a request comes.
@@ -42,12 +43,14 @@ export function addWebhookRoutes(app: Hono, application: HttpApplication): void 
     const communicator = application.communicators.get(name);
     const receiver = communicator?.webhook;
     if (communicator === undefined || receiver === undefined) return problem("not-found");
+    if (!application.isRunning) return problem("not-running", { retryAfterSeconds: RETRY_AFTER_SECONDS });
     const body = await readBody(request, { maxBytes: receiver.maxBodyBytes, clock });
     if (!await isAuthentic(receiver, request.headers, body)) return problem("unauthorized");
     const batch = parse(receiver, body, request.headers);
     try {
       await commit(communicator, batch);
     } catch (error) {
+      if (error instanceof NotRunningError) return problem("not-running", { retryAfterSeconds: RETRY_AFTER_SECONDS });
       logger.error("cannot take in a webhook", { backend: name, ...errorFields(error) });
       return problem("store", { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }

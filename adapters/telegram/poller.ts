@@ -10,6 +10,7 @@ import {
   type IncomingMessage,
   type Logger,
   type MessageStore,
+  NotRunningError,
   PosthornError,
 } from "../../core/mod.ts";
 import type { CallFailure, TelegramClient } from "./client.ts";
@@ -108,6 +109,12 @@ export class TelegramPoller {
         isPlaceRead = true;
         await this.#poll(signal);
       } catch (error) {
+        if (error instanceof NotRunningError) {
+          // The application stops: what was polled is not confirmed, and comes again when it runs.
+          this.#options.logger.info("left what was polled for the next start", { backend: this.#options.name });
+          await this.#wait(MAX_BACKOFF_MS, signal);
+          continue;
+        }
         // The store, or whoever takes messages in, could not do it: the same updates come again.
         this.#fail("failing", "could not take in what was polled", errorFields(error));
         await this.#wait(backoffDelayMs(this.#failures, { maxDelayMs: MAX_BACKOFF_MS }), signal);
