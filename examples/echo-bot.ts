@@ -4,7 +4,9 @@ import { recvMsg, sendMsg } from "../mod.ts";
 /** Says everything back until the signal fires. */
 export async function echoBot(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const message = await recvMsg({ signal });
+    const message = await recvMsg({ signal }).catch((error) => {
+      if (!signal.aborted) throw error;
+    });
     if (message !== undefined) await sendMsg(`You said: ${message.text}`, message);
   }
 }

@@ -8,7 +8,7 @@
 import process from "node:process";
 import { EmulatorCommunicator } from "../adapters/emulator/mod.ts";
 import { createHttpApp } from "../adapters/http/mod.ts";
-import { serve } from "../adapters/serve/mod.ts";
+import { serve, stopOnSignal } from "../adapters/serve/mod.ts";
 import { init, MemoryStore, PosthornError } from "../mod.ts";
 import { echoBot } from "./echo-bot.ts";
 import { echoRoute } from "./echo-route.ts";
@@ -17,7 +17,7 @@ const wantedPort = process.env["PORT"];
 const store = new MemoryStore();
 const emulator = new EmulatorCommunicator("emulator", { store });
 const app = await init({ store, closeStore: true, communicators: [{ communicator: emulator }] });
-const stopped = new AbortController();
+const ended = new AbortController();
 
 try {
   const server = await serve(createHttpApp(app, { emulator: true }), {
@@ -27,18 +27,10 @@ try {
   });
   console.log(`The emulator is at ${server.url}/emulator?token=${emulator.token}\n`);
   console.log("Open it in a browser and say something: the echo bot answers. Ctrl-C ends it.");
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => stopped.signal.aborted ? process.exit(130) : stopped.abort());
-  }
-  if (process.argv.includes("--route")) {
-    echoRoute(app);
-    await new Promise((resolve) => stopped.signal.addEventListener("abort", resolve, { once: true }));
-  } else {
-    await echoBot(stopped.signal).catch((error) => {
-      if (!stopped.signal.aborted) throw error;
-    });
-  }
-  await server.stop();
+  const stopped = stopOnSignal({ stop: async () => ended.abort() }, app, server);
+  if (process.argv.includes("--route")) echoRoute(app);
+  else await echoBot(ended.signal);
+  await stopped;
 } catch (error) {
   if (!(error instanceof PosthornError)) throw error;
   console.error(`${error.message}${error.code === "address-in-use" ? "; set PORT to another one" : ""}`);

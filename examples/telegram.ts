@@ -4,6 +4,7 @@
 //
 // After `npm install` it runs on Bun and Node 24 too. TELEGRAM_API names another Bot API than Telegram's own. Ctrl-C ends it.
 import process from "node:process";
+import { stopOnSignal } from "../adapters/serve/mod.ts";
 import { telegram, telegramButtons } from "../adapters/telegram/mod.ts";
 import { Application } from "../mod.ts";
 
@@ -47,5 +48,5 @@ export async function startAlertBot({ token, chatId, apiRoot }: AlertBotOptions)
 if (import.meta.main) {
   const { TELEGRAM_TOKEN: token = "", TELEGRAM_CHAT: chatId = "", TELEGRAM_API: apiRoot } = process.env;
   const app = await startAlertBot({ token, chatId, ...(apiRoot === undefined ? {} : { apiRoot }) });
-  process.once("SIGINT", () => void app.stop().then(() => process.exit()));
+  await stopOnSignal(app);
 }

@@ -1,6 +1,7 @@
 /**
- * Listening on a port on Deno, Bun and Node.
+ * Listening on a port, and ending when told to, on Deno, Bun and Node.
  *
  * @module
  */
 export * from "./serve.ts";
+export * from "./stop-on-signal.ts";

@@ -2,6 +2,7 @@
 // Deno Deploy keeps no files from one instance to the next: give it a store that is a server.
 import { createApplication } from "../../../adapters/app/mod.ts";
 import { createHttpApp } from "../../../adapters/http/mod.ts";
+import { stopOnSignal } from "../../../adapters/serve/mod.ts";
 import { CONFIG, route } from "../bot.ts";
 
 const app = await createApplication(CONFIG, { env: Deno.env.toObject() });
@@ -11,10 +12,4 @@ const server = Deno.serve({
   port: Number(Deno.env.get("PORT") ?? 8_787),
   onListen: ({ port }) => console.log(`Listening on http://127.0.0.1:${port}`),
 }, createHttpApp(app).fetch);
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.addSignalListener(signal, async () => {
-    await server.shutdown();
-    await app.stop();
-    Deno.exit();
-  });
-}
+await stopOnSignal(app, { stop: () => server.shutdown() });

@@ -2,16 +2,11 @@
 import process from "node:process";
 import { createApplication } from "../../../adapters/app/mod.ts";
 import { createHttpApp } from "../../../adapters/http/mod.ts";
-import { serve } from "../../../adapters/serve/mod.ts";
+import { serve, stopOnSignal } from "../../../adapters/serve/mod.ts";
 import { CONFIG, route } from "../bot.ts";
 
 const app = await createApplication(CONFIG, { env: process.env });
 route(app);
 const server = await serve(createHttpApp(app), { port: Number(process.env["PORT"] ?? 8_787) });
 console.log(`Listening on ${server.url}`);
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, async () => {
-    await server.stop();
-    await app.stop();
-  });
-}
+await stopOnSignal(app, server);
