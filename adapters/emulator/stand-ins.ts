@@ -9,6 +9,7 @@ export * from "./smtp-stand-in-contract.ts";
 export { SmtpStandIn } from "./smtp-stand-in.ts";
 export * from "./telegram-stand-in-api.ts";
 export { type FaultScope, type TelegramFault } from "./telegram-stand-in-faults.ts";
+export type { TelegramStandInLimit, TelegramStandInLimits } from "./telegram-stand-in-limits.ts";
 export { TelegramStandIn, type TelegramStandInOptions } from "./telegram-stand-in.ts";
 export * from "./webhook-stand-in.ts";
 export * from "./whatsapp-stand-in.ts";

@@ -5,6 +5,7 @@
  */
 import { type Clock, systemClock } from "../../core/mod.ts";
 import { FaultQueue, type TelegramFault } from "./telegram-stand-in-faults.ts";
+import { LimitBook, TELEGRAM_LIMITS, type TelegramStandInLimits } from "./telegram-stand-in-limits.ts";
 import {
   bad,
   chatOf,
@@ -52,6 +53,11 @@ export interface TelegramStandInApiOptions {
   readonly remembered?: number;
   /** The chats there are; any other is not found. @default every chat there can be */
   readonly chats?: readonly string[];
+  /**
+   * How fast it lets itself be sent to: `documented` for what Telegram documents, or limits of your own. What comes earlier
+   * is refused with a 429 and `retry_after`. @default as fast as you like
+   */
+  readonly limits?: "documented" | TelegramStandInLimits;
 }
 
 /** What somebody says to the bot. */
@@ -92,6 +98,7 @@ export class TelegramStandInApi {
   readonly #lastIds = new Map<string, number>();
   readonly #chats: ReadonlySet<string> | undefined;
   readonly #remembered: number;
+  readonly #limits: LimitBook | undefined;
   #fileCount = 0;
 
   /**
@@ -106,6 +113,8 @@ export class TelegramStandInApi {
     this.#clock = clock;
     this.#chats = chats === undefined ? undefined : new Set(chats);
     this.#remembered = options.remembered ?? 10_000;
+    const { limits } = options;
+    this.#limits = limits === undefined ? undefined : new LimitBook(limits === "documented" ? TELEGRAM_LIMITS : limits);
     const doFetch = options.fetch;
     this.#updates = new UpdateQueue({
       clock,
@@ -284,11 +293,8 @@ export class TelegramStandInApi {
     signal: AbortSignal,
   ): Promise<TelegramStandInAnswer | Response | "cut" | undefined> {
     switch (fault?.kind) {
-      case "rate-limit": {
-        const { retryAfter } = fault;
-        const body = refusal(429, `Too Many Requests: retry after ${retryAfter}`, { retry_after: retryAfter });
-        return { status: 429, body };
-      }
+      case "rate-limit":
+        return tooMany(fault.retryAfter);
       case "error": {
         const { code, description = "made to fail", parameters: more } = fault;
         return { status: code, body: refusal(code, description, more) };
@@ -364,6 +370,8 @@ export class TelegramStandInApi {
       : undefined;
     const threadId = numberOf(values["message_thread_id"]);
     if (threadId === 1) return bad("message thread not found");
+    const early = this.#tooEarly(chatId);
+    if (early !== undefined) return early;
     const message: TelegramStandInMessage = {
       messageId: this.#newMessageId(chatId),
       chatId,
@@ -380,6 +388,12 @@ export class TelegramStandInApi {
     return done(describeMessage(message, this.bot));
   }
 
+  /** Edits count as messages do. */
+  #tooEarly(chatId: string): TelegramStandInAnswer | undefined {
+    const waitMs = this.#limits?.take(chatId, this.#clock.monotonic()) ?? 0;
+    return waitMs > 0 ? tooMany(Math.ceil(waitMs / 1_000)) : undefined;
+  }
+
   #edit(values: Readonly<Record<string, unknown>>): TelegramStandInAnswer {
     const chatId = chatIdOf(values);
     const id = numberOf(values["message_id"]);
@@ -392,6 +406,8 @@ export class TelegramStandInApi {
     if (read.text === before.text && JSON.stringify(replyMarkup) === JSON.stringify(before.replyMarkup)) {
       return bad("message is not modified");
     }
+    const early = this.#tooEarly(before.chatId);
+    if (early !== undefined) return early;
     const after: TelegramStandInMessage = { ...before, ...read, replyMarkup, editedAt: this.#clock.now() };
     this.#messages[place] = after;
     return done(describeMessage(after, this.bot));
@@ -460,6 +476,11 @@ export class TelegramStandInApi {
 function push<Item>(list: Item[], item: Item, most: number): void {
   list.push(item);
   if (list.length >= most * 2) list.splice(0, list.length - most);
+}
+
+function tooMany(retryAfter: number): TelegramStandInAnswer {
+  const body = refusal(429, `Too Many Requests: retry after ${retryAfter}`, { retry_after: retryAfter });
+  return { status: 429, body };
 }
 
 function chatIdOf(values: Readonly<Record<string, unknown>>): string | undefined {
