@@ -73,7 +73,14 @@ export {
   RouterWorker,
   type RouterWorkerOptions,
 } from "./inbox/router-worker.ts";
-export { isTerminal, Ledger, type LedgerOptions, type MatchedReceipt } from "./ledger/ledger.ts";
+export {
+  type EndFinder,
+  isTerminal,
+  Ledger,
+  type LedgerOptions,
+  type MatchedReceipt,
+  type WaitOptions,
+} from "./ledger/ledger.ts";
 export * from "./outbox/outbox.ts";
 export type { DeadPlan, DeadPlansPage } from "./outbox/plan-desk.ts";
 export { RestingBook, type RestingBookOptions } from "./outbox/resting-book.ts";

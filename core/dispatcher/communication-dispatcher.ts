@@ -6,6 +6,7 @@
 import { begin, stopBackend, untilStarted } from "../communicators/backend-lifecycle.ts";
 import type { Communicator, Destination } from "../communicators/communicator.ts";
 import { ConflictError, NotRunningError, PosthornError, QueueFullError, RoutingError } from "../errors.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createIdGenerator } from "../message/ids.ts";
 import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
@@ -20,6 +21,7 @@ import { IncomingPublisher } from "./incoming-publisher.ts";
 import {
   type DispatchEntry,
   type DispatchReport,
+  type SettledDelivery,
   settledEntry,
   settledFrom,
   type Undelivered,
@@ -218,11 +220,7 @@ export class CommunicationDispatcher {
       messageId: message.id,
       deliveries,
       undelivered,
-      settled: ({ signal } = {}) =>
-        Promise.all(deliveries.map(async (delivery) => {
-          const event = await outbox.ledger.waitFor(delivery.deliveryId, signal === undefined ? {} : { signal });
-          return settledFrom(event);
-        })),
+      settled: ({ signal } = {}) => Promise.all(deliveries.map((delivery) => endOf(delivery, outbox.ledger, signal))),
     };
   }
 
@@ -352,6 +350,24 @@ export class CommunicationDispatcher {
     if (route !== undefined) return route.communicator;
     const guess = nearest(name, this.#routes.all.map(({ communicator }) => communicator.name));
     throw new RoutingError(`Cannot find backend "${name}"${guess === undefined ? "" : `: did you mean "${guess}"?`}`);
+  }
+}
+
+/** How a delivery ended; `unknown`, with the reason, where neither the ledger nor the outbox knows any more. */
+async function endOf(delivery: DispatchEntry, ledger: Ledger, signal?: AbortSignal): Promise<SettledDelivery> {
+  const { deliveryId, backendName, recipient } = delivery;
+  try {
+    return settledFrom(await ledger.waitFor(deliveryId, signal === undefined ? {} : { signal }));
+  } catch (error) {
+    if (!(error instanceof PosthornError) || error.code !== "no-record") throw error;
+    return {
+      deliveryId,
+      backendName,
+      status: "unknown",
+      reason: error.code,
+      detail: error.message,
+      ...(recipient === undefined ? {} : { recipient }),
+    };
   }
 }
 

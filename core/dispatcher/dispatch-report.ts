@@ -64,7 +64,8 @@ export interface DispatchReport {
   /** What reached nobody, and why. Nothing is dropped in silence. */
   readonly undelivered: readonly Undelivered[];
   /**
-   * Waits for the end of every delivery: accepted by the network, or given up.
+   * Waits for the end of every delivery: accepted by the network, or given up. One of which the ledger has removed every
+   * entry, and nobody else knows, is `unknown` with the reason `no-record`.
    *
    * @param options A signal that ends the wait.
    */

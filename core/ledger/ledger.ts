@@ -4,13 +4,14 @@
  * @module
  */
 import { BroadcastChannel } from "../channels/broadcast-channel.ts";
-import type { Subscription } from "../channels/subscription.ts";
 import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
 import type { ProviderReceipt } from "../message/receipt.ts";
-import type { AppendOperation, MessageStore, StoreOperation } from "../store/message-store.ts";
+import type { AppendOperation, Gap, MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
-import { NotRunningError } from "../errors.ts";
+import { DeliveryWaits, type EndFinder, type WaitOptions } from "./delivery-waits.ts";
+
+export { type EndFinder, isTerminal, type WaitOptions } from "./delivery-waits.ts";
 
 /** What a ledger is made from. */
 export interface LedgerOptions {
@@ -45,22 +46,6 @@ const DEFAULT_RETENTION_MS = 30 * 86_400_000;
 /** How far a provider's word goes: a later word never takes back a further one. */
 const PROVIDER_ORDER: readonly DeliveryStatus[] = ["accepted", "delivered", "read"];
 
-/** Statuses after which nothing more is tried by itself. */
-const TERMINAL: ReadonlySet<DeliveryStatus> = new Set([
-  "accepted",
-  "delivered",
-  "read",
-  "failed",
-  "dead",
-  "cancelled",
-  "skipped",
-]);
-
-/** Whether nothing more is tried by itself after this entry. */
-export function isTerminal(event: DeliveryEvent): boolean {
-  return TERMINAL.has(event.status);
-}
-
 /**
  * The record of every step of every delivery: a broadcast channel of {@link DeliveryEvent}. Entries are committed together
  * with what they record. Subscribe to `ledger.channel` to watch, ask {@link Ledger.eventsOf} to look back.
@@ -69,12 +54,10 @@ export class Ledger {
   /** The channel the entries are in. */
   readonly channel: BroadcastChannel<DeliveryEvent>;
   readonly #options: LedgerOptions;
-  readonly #waiters = new Map<string, Set<(event: DeliveryEvent) => void>>();
-  readonly #letGo = new Set<(reason: unknown) => void>();
+  readonly #waits: DeliveryWaits;
   readonly #tidyEvery: number;
   #sinceTidied = 0;
   #tidying: Promise<void> | undefined;
-  #subscription: Promise<Subscription<DeliveryEvent>> | undefined;
 
   /**
    * Makes a ledger.
@@ -84,7 +67,7 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     this.#options = options;
     this.#tidyEvery = options.maxCount === undefined ? Infinity : Math.max(1_000, options.maxCount / 10);
-    this.channel = new BroadcastChannel<DeliveryEvent>({
+    this.channel = new LedgerChannel(() => this.#waits.missed(), {
       id: "ledger",
       name: "Ledger",
       description: "Every step of every delivery",
@@ -98,6 +81,10 @@ export class Ledger {
       },
       ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     });
+    this.#waits = new DeliveryWaits({
+      channel: this.channel,
+      eventsOfDelivery: (deliveryId) => this.eventsOfDelivery(deliveryId),
+    });
   }
 
   /** Opens it. */
@@ -107,9 +94,7 @@ export class Ledger {
 
   /** Closes it. Who waits for the end of a delivery waits no longer: {@link Ledger.waitFor} rejects. */
   async stop(): Promise<void> {
-    this.#subscription = undefined;
-    const reason = new NotRunningError("Cannot wait for the end of a delivery: the ledger stops");
-    for (const letGo of this.#letGo) letGo(reason);
+    this.#waits.stop();
     await this.#tidying;
     await this.channel.stop();
   }
@@ -212,90 +197,78 @@ export class Ledger {
         unmatched.push(receipt);
         continue;
       }
-      const event = await this.#further(known, receipt);
+      const { events, life } = presentLife(await this.eventsOfDelivery(known.deliveryId));
+      const event = further(known, receipt, events);
       if (event === undefined) continue;
-      matched.push({ receipt, event, operation: this.operation(event, `${event.deliveryId}/${event.status}`) });
+      const id = `${event.deliveryId}/${event.status}`;
+      matched.push({ receipt, event, operation: this.operation(event, life > 1 ? `${id}/${life}` : id) });
     }
     return { matched, unmatched };
   }
 
-  async #further(known: DeliveryEvent, receipt: ProviderReceipt): Promise<DeliveryEvent | undefined> {
-    const status: DeliveryStatus = receipt.status === "sent" ? "accepted" : receipt.status;
-    const history = await this.eventsOfDelivery(known.deliveryId);
-    if (history.some((event) => event.status === "failed" || event.status === "read")) return undefined;
-    const reached = Math.max(...history.map((event) => PROVIDER_ORDER.indexOf(event.status)));
-    if (status !== "failed" && PROVIDER_ORDER.indexOf(status) <= reached) return undefined;
-    return {
-      deliveryId: known.deliveryId,
-      messageId: known.messageId,
-      backendName: known.backendName,
-      status,
-      at: receipt.timestamp,
-      providerMessageId: receipt.providerMessageId,
-      ...(known.recipient === undefined ? {} : { recipient: known.recipient }),
-      ...(receipt.code === undefined ? {} : { code: receipt.code }),
-      ...(receipt.detail === undefined ? {} : { detail: receipt.detail.slice(0, 1_000) }),
-    };
-  }
-
   /**
-   * Waits for a delivery to end. One that was redriven ends anew.
+   * Waits for a delivery to end. One that was redriven ends anew. Of one whose entries retention has removed, whoever keeps
+   * deliveries says how it stands, where it still knows.
    *
    * @param deliveryId The delivery.
    * @param options A signal that ends the wait, and what to wait for if not for the end.
    * @returns The entry it was waited for.
    * @throws {NotRunningError} When the ledger stops meanwhile, or does not run.
+   * @throws {PosthornError} With code `no-record`, when nobody knows of the delivery, or not any more.
    */
-  async waitFor(
-    deliveryId: string,
-    options: { readonly signal?: AbortSignal; readonly until?: (event: DeliveryEvent) => boolean } = {},
-  ): Promise<DeliveryEvent> {
-    const { signal, until = isTerminal } = options;
-    signal?.throwIfAborted();
-    await this.#listen();
-    let stop: () => void = () => {};
-    const found = new Promise<DeliveryEvent>((resolve, reject) => {
-      const listener = (event: DeliveryEvent): void => {
-        if (until(event)) resolve(event);
-      };
-      const onAbort = (): void => reject(signal?.reason);
-      const listeners = this.#waiters.get(deliveryId) ?? new Set();
-      this.#waiters.set(deliveryId, listeners.add(listener));
-      this.#letGo.add(reject);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      stop = () => {
-        listeners.delete(listener);
-        this.#letGo.delete(reject);
-        if (listeners.size === 0 && this.#waiters.get(deliveryId) === listeners) this.#waiters.delete(deliveryId);
-        signal?.removeEventListener("abort", onAbort);
-      };
-    });
-    found.catch(() => {}); // it is awaited below, or no longer wanted
-    try {
-      // What happened before the listener was in place is in the log.
-      const history = await this.eventsOfDelivery(deliveryId);
-      const redriven = history.findLastIndex((event) => event.status === "redriven");
-      return history.slice(Math.max(redriven, 0)).findLast(until) ?? await found;
-    } finally {
-      stop();
-    }
+  waitFor(deliveryId: string, options: WaitOptions = {}): Promise<DeliveryEvent> {
+    return this.#waits.waitFor(deliveryId, options);
   }
 
-  /** Follows the log, once for all who wait. What fails is tried anew by the next who waits. */
-  async #listen(): Promise<void> {
-    const subscription = this.#subscription ??= this.channel.subscribe(
-      "ledger-waiters",
-      (message) => this.#tell(message.content),
-    );
-    try {
-      await subscription;
-    } catch (error) {
-      if (this.#subscription === subscription) this.#subscription = undefined;
-      throw error;
-    }
+  /** Names who knows of deliveries whose entries are gone. An {@link Outbox} does it by itself. */
+  findEndsWith(findEnd: EndFinder): void {
+    this.#waits.findEndsWith(findEnd);
+  }
+}
+
+/** The channel of a ledger: it says when a reader has missed entries. */
+class LedgerChannel extends BroadcastChannel<DeliveryEvent> {
+  readonly #missed: () => void;
+
+  constructor(missed: () => void, options: ConstructorParameters<typeof BroadcastChannel<DeliveryEvent>>[0]) {
+    super(options);
+    this.#missed = missed;
   }
 
-  #tell(event: DeliveryEvent): void {
-    for (const listener of this.#waiters.get(event.deliveryId) ?? []) listener(event);
+  protected override onGap(readerId: string, gap: Gap): void {
+    super.onGap(readerId, gap);
+    this.#missed();
   }
+}
+
+/** What happened since it was last queued, by whomever: what a provider said of an earlier life counts no more. */
+function presentLife(history: readonly DeliveryEvent[]): {
+  readonly events: readonly DeliveryEvent[];
+  readonly life: number;
+} {
+  const begins = history.flatMap(({ status }, index) => status === "queued" || status === "redriven" ? [index] : []);
+  return { events: history.slice(begins.at(-1) ?? 0), life: Math.max(begins.length, 1) };
+}
+
+/** The entry a provider's word makes; `undefined` when it goes no further than what is known. */
+function further(
+  known: DeliveryEvent,
+  receipt: ProviderReceipt,
+  history: readonly DeliveryEvent[],
+): DeliveryEvent | undefined {
+  const status: DeliveryStatus = receipt.status === "sent" ? "accepted" : receipt.status;
+  if (history.some((event) => event.status === "failed" || event.status === "read")) return undefined;
+  const reached = Math.max(...history.map((event) => PROVIDER_ORDER.indexOf(event.status)));
+  if (status !== "failed" && PROVIDER_ORDER.indexOf(status) <= reached) return undefined;
+  return {
+    deliveryId: known.deliveryId,
+    messageId: known.messageId,
+    backendName: known.backendName,
+    status,
+    at: receipt.timestamp,
+    providerMessageId: receipt.providerMessageId,
+    ...(known.recipient === undefined ? {} : { recipient: known.recipient }),
+    ...(receipt.code === undefined ? {} : { code: receipt.code }),
+    ...(receipt.detail === undefined ? {} : { detail: receipt.detail.slice(0, 1_000) }),
+  };
 }

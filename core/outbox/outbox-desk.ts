@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type DeadLetter, deadLetterKey, envelopeOf, readDeadLetter } from "../channels/dead-letter.ts";
+import {
+  type DeadLetter,
+  type DeadLetterInfo,
+  deadLetterKey,
+  envelopeOf,
+  readDeadLetter,
+} from "../channels/dead-letter.ts";
 import type { WorkQueueChannel } from "../channels/work-queue-channel.ts";
 import { ConflictError } from "../errors.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -14,7 +20,7 @@ import { fromStoredMessage } from "../message/stored-message.ts";
 import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
 import { eventOf, type OutboxRow, rowFromJson, rowToJson } from "./outbox-row.ts";
-import type { StepWord, WordFollower } from "./plan-follower.ts";
+import type { PlanListener, StepWord } from "./plan-follower.ts";
 
 /** What becomes of the plan of a step that is called off. */
 export interface CancelOptions {
@@ -62,7 +68,7 @@ const MAX_CONFLICTS = 20;
 /** What persons do with deliveries. Everything is one commit, and done twice it is done once. */
 export class OutboxDesk {
   readonly #options: OutboxDeskOptions;
-  #followWord: WordFollower = () => Promise.resolve({ operations: [], events: [] });
+  #plans: PlanListener | undefined;
 
   /** @param options Queues and ledger. */
   constructor(options: OutboxDeskOptions) {
@@ -70,8 +76,17 @@ export class OutboxDesk {
   }
 
   /** See `Outbox.followPlansWith`. */
-  followPlansWith(follower: WordFollower): void {
-    this.#followWord = follower;
+  followPlansWith(plans: PlanListener): void {
+    this.#plans = plans;
+  }
+
+  /** How a delivery stands of which the ledger has no entry: see {@link EndFinder}. */
+  async endOf(deliveryId: string): Promise<DeliveryEvent | "under-way" | undefined> {
+    if (await this.locate(deliveryId) !== undefined) return "under-way";
+    const dead = await this.#locateDead(deliveryId);
+    if (dead === undefined) return await this.#plans?.endOf(deliveryId);
+    const { reason, at, detail } = dead.letter;
+    return eventOf(dead.row, "dead", at, { reason, ...(detail === undefined ? {} : { detail }) });
   }
 
   /** Where a delivery stands, if it is in a queue. */
@@ -144,7 +159,7 @@ export class OutboxDesk {
   ): Promise<boolean> {
     const { store, ledger, notify } = this.#options;
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      const next = row.plan === undefined || word === undefined ? undefined : await this.#followWord(row, word);
+      const next = row.plan === undefined || word === undefined ? undefined : await this.#plans?.followWord(row, word);
       const { committed, results } = await store.commit([
         { type: "remove", channel: queue.key, id: row.deliveryId, unlessClaimed: true, mustExist: true },
         ...more,
@@ -195,13 +210,13 @@ export class OutboxDesk {
     return await this.#takeDead(found, event, []);
   }
 
-  async #locateDead(deliveryId: string): Promise<Located | undefined> {
+  async #locateDead(deliveryId: string): Promise<Located & { readonly letter: DeadLetterInfo } | undefined> {
     for (const queue of await this.#options.queues()) {
       const stored = await this.#options.store.get(deadLetterKey(queue.key), deliveryId);
       const row = stored === undefined ? undefined : rowFromJson(stored.content);
       if (stored === undefined || row === undefined) continue;
-      const { dead: _dead, ...message } = readDeadLetter(stored);
-      return { queue, stored: message, row };
+      const { dead: letter, ...message } = readDeadLetter(stored);
+      return { queue, stored: message, row, letter };
     }
     return undefined;
   }

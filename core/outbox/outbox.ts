@@ -16,7 +16,7 @@ import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import { type CancelOptions, type DeadDelivery, OutboxDesk, type ResolveWord } from "./outbox-desk.ts";
 import { type Amendment, eventOf, type OutboxRow, rowToJson } from "./outbox-row.ts";
-import type { WordFollower } from "./plan-follower.ts";
+import type { PlanListener } from "./plan-follower.ts";
 import { describeFull, QueueLimit } from "./queue-limit.ts";
 
 export type { CancelOptions, DeadDelivery, ResolveWord } from "./outbox-desk.ts";
@@ -124,6 +124,7 @@ export class Outbox {
         backendName === undefined ? [...this.#queues.values()] : [await this.queue(backendName)],
       notify: (event, message) => this.notify(event, message),
     });
+    this.ledger.findEndsWith((deliveryId) => this.#desk.endOf(deliveryId));
   }
 
   /** Opens it. */
@@ -393,9 +394,9 @@ export class Outbox {
     return this.#desk.redrive(deliveryId);
   }
 
-  /** Names who is told when a person speaks of a step of a plan. A {@link PlanRunner} does it by itself. */
-  followPlansWith(follower: WordFollower): void {
-    this.#desk.followPlansWith(follower);
+  /** Names who follows plans, and is asked about them. A {@link PlanRunner} does it by itself. */
+  followPlansWith(plans: PlanListener): void {
+    this.#desk.followPlansWith(plans);
   }
 }
 

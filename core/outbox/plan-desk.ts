@@ -4,13 +4,13 @@
  * @module
  */
 import { type DeadLetterInfo, deadLetterKey, readDeadLetter } from "../channels/dead-letter.ts";
-import { leavesOf, type PlanEvent, type PlanOutcome, stateAt } from "../delivery/delivery-plan.ts";
-import type { DeliveryEvent } from "../message/delivery-event.ts";
+import { leavesOf, type PlanEvent, type PlanOutcome, type PlanStatus, stateAt } from "../delivery/delivery-plan.ts";
+import type { DeliveryEvent, DeliveryStatus } from "../message/delivery-event.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ResolveWord } from "./outbox-desk.ts";
 import type { OutboxRow } from "./outbox-row.ts";
 import type { LoadedPlan, PlanBook } from "./plan-book.ts";
-import type { PlanContinuation, StepWord } from "./plan-follower.ts";
+import type { PlanContinuation, PlanListener, StepWord } from "./plan-follower.ts";
 import { type PlanAnswer, type PlanRecord, recordFrom, stepFrom, stepOfDelivery } from "./plan-record.ts";
 
 /** A plan that was given up. */
@@ -44,7 +44,7 @@ export interface PlanDeskOptions {
 const NOTHING: PlanContinuation = { operations: [], events: [] };
 
 /** What persons do with plans. Everything is one commit, and done twice it is done once. */
-export class PlanDesk {
+export class PlanDesk implements PlanListener {
   readonly #options: PlanDeskOptions;
 
   /** @param options Outbox and plans. */
@@ -125,6 +125,28 @@ export class PlanDesk {
     }, (id) => this.#find(id));
   }
 
+  /** How a plan, or a step of one, stands: for whoever finds no entry of it in the ledger. */
+  async endOf(deliveryId: string): Promise<DeliveryEvent | "under-way" | undefined> {
+    const { book } = this.#options;
+    const step = stepOfDelivery(deliveryId);
+    const record = (await this.#find(deliveryId) ?? (step && await this.#find(step.planId)))?.record;
+    if (record === undefined) return undefined;
+    if (record.planId === deliveryId) {
+      return record.outcome === undefined ? "under-way" : book.writer.endEvent(record, record.outcome);
+    }
+    const state = stateAt(record.state, step?.leaf ?? "");
+    const node = leavesOf(record.plan).find(({ leaf }) => leaf === step?.leaf)?.node;
+    const status = state && STEP_ENDS[state.status];
+    if (node === undefined || status === undefined) return undefined;
+    const { backendName, recipient } = node;
+    return {
+      ...book.writer.event(record, status, state?.reason === undefined ? {} : { reason: state.reason }),
+      deliveryId,
+      backendName,
+      ...(recipient === undefined ? {} : { recipient }),
+    };
+  }
+
   /** What follows for its plan when a person speaks of a step that is in the outbox. */
   async followWord(row: OutboxRow, word: StepWord): Promise<PlanContinuation> {
     const { book } = this.#options;
@@ -140,6 +162,17 @@ function again({ record, version }: LoadedPlan): LoadedPlan {
   const { answer: _answer, ...rest } = record;
   return { record: { ...rest, life: (record.life ?? 1) + 1 }, version };
 }
+
+/** What the ledger would say of a step. */
+const STEP_ENDS: Readonly<Partial<Record<PlanStatus, DeliveryStatus>>> = {
+  sent: "accepted",
+  late: "accepted",
+  done: "accepted",
+  failed: "dead",
+  unknown: "dead",
+  skipped: "skipped",
+  cancelled: "cancelled",
+};
 
 const RESOLUTIONS: Readonly<Record<Exclude<ResolveWord, "retry">, (leaf: string) => PlanEvent>> = {
   delivered: (leaf) => ({ type: "confirmed", leaf, by: "reply" }),

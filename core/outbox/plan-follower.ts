@@ -39,5 +39,19 @@ export interface StepPermit {
 /** A person's word on a step: it arrived, it failed, it was called off alone, or with the whole plan. */
 export type StepWord = "delivered" | "failed" | "cancelled" | "cancelled-all";
 
-/** Follows a person's word on a step that is in the outbox. Called again when state it had read changed before the commit. */
-export type WordFollower = (row: OutboxRow, word: StepWord) => Promise<PlanContinuation>;
+/** What an outbox asks whoever follows plans. */
+export interface PlanListener {
+  /**
+   * Follows a person's word on a step that is in the outbox. Called again when state it had read changed before the commit.
+   *
+   * @param row The step.
+   * @param word What the person says.
+   */
+  followWord(row: OutboxRow, word: StepWord): Promise<PlanContinuation>;
+  /**
+   * How a plan, or a step of one, stands.
+   *
+   * @param deliveryId The plan's id, or the step's.
+   */
+  endOf(deliveryId: string): Promise<DeliveryEvent | "under-way" | undefined>;
+}

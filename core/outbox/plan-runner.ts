@@ -94,7 +94,7 @@ export class PlanRunner {
     this.#awaited = new AwaitedSteps({ store: outbox.store, ledger: outbox.ledger, clock, logger, findBackend });
     this.#book = new PlanBook({ ...options, awaited: this.#awaited, findBackend });
     this.#desk = new PlanDesk({ ...options, book: this.#book });
-    outbox.followPlansWith((row, word) => this.#desk.followWord(row, word));
+    outbox.followPlansWith(this.#desk);
   }
 
   get #store(): MessageStore {

@@ -191,18 +191,10 @@ export class PlanWriter {
   }
 
   #settled(record: PlanRecord, outcome: PlanOutcome, operations: StoreOperation[], events: DeliveryEvent[]): void {
-    const status: DeliveryStatus = outcome === "delivered"
-      ? "accepted"
-      : outcome === "cancelled"
-      ? "cancelled"
-      : "dead";
-    const event = this.event(record, status, {
-      reason: outcome,
-      ...(record.answer === undefined ? {} : { detail: `answered on ${record.answer.backendName}` }),
-    });
+    const event = this.endEvent(record, outcome);
     events.push(event);
     operations.push(this.#options.outbox.ledger.operation(event));
-    if (status === "dead") operations.push(this.#removeDeadLetter(record), this.#deadLetter(record, outcome));
+    if (isDead(outcome)) operations.push(this.#removeDeadLetter(record), this.#deadLetter(record, outcome));
   }
 
   /** A plan that has gone on, or has ended otherwise after all, is no dead letter any more. */
@@ -227,6 +219,15 @@ export class PlanWriter {
         correlationId: record.message.id,
       },
     };
+  }
+
+  /** The entry of the ledger about the end of a plan. */
+  endEvent(record: PlanRecord, outcome: PlanOutcome): DeliveryEvent {
+    const status = isDead(outcome) ? "dead" : outcome === "cancelled" ? "cancelled" : "accepted";
+    return this.event(record, status, {
+      reason: outcome,
+      ...(record.answer === undefined ? {} : { detail: `answered on ${record.answer.backendName}` }),
+    });
   }
 
   /** An entry of the ledger about a plan. */
