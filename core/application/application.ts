@@ -283,11 +283,16 @@ export class Application {
   /**
    * Says of a plan (a fallback group's delivery, a notification) that somebody has seen it: nothing more is tried.
    *
-   * @param planId Its delivery id.
+   * A question ({@link Application.ask}) is answered by it.
+   *
+   * @param id Its delivery id, or the `notificationId` of a notification or question.
+   * @param by Who says so, and what: those who were asked too hear of it.
    * @returns Whether it was under way.
    */
-  acknowledge(planId: string): Promise<boolean> {
-    return this.plans.settle(planId, true);
+  acknowledge(id: string, by: { readonly sender?: string; readonly text?: string } = {}): Promise<boolean> {
+    const { sender, text = "" } = by;
+    const who = sender === undefined ? {} : { sender };
+    return this.#notifications.settle(id, true, { text, backendName: "api", at: this.clock.now(), ...who });
   }
 
   /** Says which backends a message would reach, why not the others, and which of them rest as far as is known. */
@@ -300,12 +305,12 @@ export class Application {
    * with what has not been sent of it. One step of such a plan calls off the whole plan, or, with `plan: "next"`, makes
    * it go on to its next channel.
    *
-   * @param deliveryId The delivery.
+   * @param id The delivery id, or the `notificationId` of a notification or question.
    * @param options What becomes of the plan of a step.
    * @returns Whether it was called off.
    */
-  async cancel(deliveryId: string, options: CancelOptions = {}): Promise<boolean> {
-    return await this.dispatcher.cancel(deliveryId, options) || await this.plans.settle(deliveryId, false);
+  async cancel(id: string, options: CancelOptions = {}): Promise<boolean> {
+    return await this.dispatcher.cancel(id, options) || await this.#notifications.settle(id, false);
   }
 
   /**

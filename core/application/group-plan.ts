@@ -20,7 +20,8 @@ export async function beginGroupPlan(
   if (await plans.find(planId) !== undefined) {
     return { entry: { ...entry, status: "duplicate" }, operations: [], events: [] };
   }
-  const { others } = group;
-  const { operations, events } = await plans.begin(planId, group.name, group.planFor(message), message, { others });
+  const { others, othersText } = group;
+  const traits = { others, ...(othersText === undefined ? {} : { othersText }) };
+  const { operations, events } = await plans.begin(planId, group.name, group.planFor(message), message, traits);
   return { entry: { ...entry, status: "queued" }, operations, events };
 }

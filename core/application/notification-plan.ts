@@ -22,6 +22,8 @@ export interface DeliverOptions {
   readonly withinMs?: number;
   /** With `confirm: "reply"`: what those who were asked too hear once somebody has answered. @default `"tell"` */
   readonly others?: OthersPolicy;
+  /** How that is said: see {@link AskOptions.othersText}. */
+  readonly othersText?: string;
   /** Ends the wait, not the delivery. */
   readonly signal?: AbortSignal;
 }
@@ -34,6 +36,11 @@ export interface AskOptions {
   readonly withinMs?: number;
   /** What those who were asked too hear once somebody has answered. @default `"tell"` */
   readonly others?: OthersPolicy;
+  /**
+   * How that is said; `{sender}` and `{backend}` in it are who answered and where.
+   * @default `"Answered by {sender} on {backend}"`
+   */
+  readonly othersText?: string;
   /** How long to wait for an answer. @default for ever */
   readonly timeoutMs?: number;
   /** Ends the wait, not the question. */

@@ -4,9 +4,10 @@
  * @module
  */
 import type { PlanNode } from "../delivery/delivery-plan.ts";
+import { assertOthersText, OTHERS_POLICIES } from "../delivery/fallback-group.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "../delivery/notification.ts";
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
-import { ConflictError, PosthornError } from "../errors.ts";
+import { ConflictError, kindOf, PosthornError, ValidationError } from "../errors.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createOutgoingMessage, type OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Outbox } from "../outbox/outbox.ts";
@@ -107,6 +108,12 @@ export class Notifications {
     return record.answer;
   }
 
+  /** Settles a plan by its delivery id or its notification's id. @returns Whether it was under way. */
+  async settle(id: string, arrived: boolean, answer?: PlanAnswer): Promise<boolean> {
+    const { plans } = this.#parts;
+    return await plans.settle(id, arrived, answer) || await plans.settle(await planIdOf(id), arrived, answer);
+  }
+
   #message(notification: Notification, label: string): OutgoingMessage {
     const { notificationId: id, textContent: message, subject, htmlContent: html, eventType } = notification;
     return createOutgoingMessage(
@@ -123,7 +130,7 @@ export class Notifications {
   }
 
   async #start(message: OutgoingMessage, plan: PlanNode, traits: PlanTraits): Promise<string> {
-    const planId = await deliveryIdOf(message.id, "notification");
+    const planId = await planIdOf(message.id);
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
       if (await this.#parts.plans.find(planId) !== undefined) return planId;
       const move = await this.#parts.plans.begin(planId, "notification", plan, message, traits);
@@ -136,6 +143,18 @@ export class Notifications {
   }
 }
 
-function othersOf({ others }: Pick<AskOptions, "others">): PlanTraits {
-  return others === undefined ? {} : { others };
+/** The plan of a notification or question. */
+function planIdOf(notificationId: string): string | Promise<string> {
+  return deliveryIdOf(notificationId, "notification");
+}
+
+function othersOf({ others, othersText }: Pick<AskOptions, "others" | "othersText">): PlanTraits {
+  if (others !== undefined && !OTHERS_POLICIES.includes(others)) {
+    const words = OTHERS_POLICIES.join(", ");
+    throw new ValidationError("others", `Cannot accept 'others': it must be one of ${words}, not ${kindOf(others)}`);
+  }
+  return {
+    ...(others === undefined ? {} : { others }),
+    ...(othersText === undefined ? {} : { othersText: assertOthersText(othersText) }),
+  };
 }

@@ -10,6 +10,7 @@ import { deliveryIdOf } from "../message/delivery-id.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import type { Confirmation, OthersPolicy, PlanLeaf, PlanNode } from "./delivery-plan.ts";
+import { assertText } from "../support/assert.ts";
 import { errorWord } from "./error-word.ts";
 
 /** What a fallback group is made from. */
@@ -24,13 +25,24 @@ export interface FallbackOptions {
   readonly withinMs?: number;
   /** What those who were asked too hear once somebody has answered. @default `"tell"` */
   readonly others?: OthersPolicy;
+  /**
+   * How that is said; `{sender}` and `{backend}` in it are who answered and where.
+   * @default `"Answered by {sender} on {backend}"`
+   */
+  readonly othersText?: string;
 }
 
 /** What a group says of each delivery, beside where it goes. */
 export type PlanTerms = Pick<PlanLeaf, "confirm" | "withinMs">;
 
 const CONFIRMATIONS: readonly Confirmation[] = ["accepted", "delivered", "read", "reply"];
-const OTHERS: readonly OthersPolicy[] = ["tell", "edit", "leave"];
+/** What those who were asked too may hear of an answer. */
+export const OTHERS_POLICIES: readonly OthersPolicy[] = ["tell", "edit", "leave"];
+
+/** Checks what those who were asked too are told. @throws {ValidationError} If it is no text. */
+export function assertOthersText(value: unknown): string {
+  return assertText(value, "othersText", { maxLength: 500, multiline: true });
+}
 
 /**
  * Several backends as one: the first that delivers wins. Behind an outbox it is a plan, kept in the store and followed step
@@ -56,6 +68,11 @@ export class FallbackCommunicator extends Communicator {
   /** What those who were asked too hear once somebody has answered. */
   get others(): OthersPolicy {
     return this.#options.others ?? "tell";
+  }
+
+  /** How that is said, where it was chosen. */
+  get othersText(): string | undefined {
+    return this.#options.othersText;
   }
 
   /** What the group says of each of its own channels: what counts as arrived, and how long it may take. */
@@ -167,11 +184,13 @@ function addressFor(channel: Communicator, recipient: string): string | undefine
   return isMeant ? recipient.slice(colon + 1) : undefined;
 }
 
-/** `type: fallback` with `channels`, `policy`, `confirm`, `within` (seconds) and `others`. */
+/** `type: fallback` with `channels`, `policy`, `confirm`, `within` (seconds), `others` and `others_text`. */
 export const fallback: BackendType = {
   type: "fallback",
   create(name: string, config: BackendConfig, { resolve }: BackendContext): Communicator {
-    const { channels, policy, confirm, within, others } = config as BackendConfig & Readonly<Record<string, unknown>>;
+    const { channels, policy, confirm, within, others, others_text: othersText } = config as
+      & BackendConfig
+      & Readonly<Record<string, unknown>>;
     const issues: ConfigIssue[] = [];
     if (!Array.isArray(channels) || channels.length === 0 || channels.some((each) => typeof each !== "string")) {
       issues.push({ path: "channels", message: `must be a list of backend names, not ${kindOf(channels)}` });
@@ -186,9 +205,16 @@ export const fallback: BackendType = {
     if (within !== undefined && (typeof within !== "number" || !(within > 0))) {
       issues.push({ path: "within", message: `must be a number of seconds above 0, not ${kindOf(within)}` });
     }
-    const told = OTHERS.find((word) => word === others);
+    const told = OTHERS_POLICIES.find((word) => word === others);
     if (others !== undefined && told === undefined) {
-      issues.push({ path: "others", message: `must be one of ${OTHERS.join(", ")}, not ${kindOf(others)}` });
+      issues.push({ path: "others", message: `must be one of ${OTHERS_POLICIES.join(", ")}, not ${kindOf(others)}` });
+    }
+    const said = typeof othersText === "string" && othersText.length <= 500 ? othersText : undefined;
+    if (othersText !== undefined && said === undefined) {
+      issues.push({
+        path: "others_text",
+        message: `must be a text of at most 500 characters, not ${kindOf(othersText)}`,
+      });
     }
     if (issues.length > 0) throw new ConfigError(issues);
     return new FallbackCommunicator(name, {
@@ -197,6 +223,7 @@ export const fallback: BackendType = {
       ...(confirmation === undefined ? {} : { confirm: confirmation }),
       ...(typeof within === "number" ? { withinMs: within * 1_000 } : {}),
       ...(told === undefined ? {} : { others: told }),
+      ...(said === undefined ? {} : { othersText: said }),
     });
   },
 };

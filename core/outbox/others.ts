@@ -44,7 +44,7 @@ export function noteOfAnswer(
   const wantsAnswer = record.isQuestion === true ||
     (answered === undefined ? leaves.some(({ node }) => node.confirm === "reply") : answered.confirm === "reply");
   if (answer === undefined || others === "leave" || !wantsAnswer) return undefined;
-  const text = textOf(answer);
+  const text = textOf(answer, record.othersText);
   const targets = leaves.flatMap(({ leaf, node }): readonly DeliveryTarget[] => {
     const { backendName, recipient } = node;
     if (leaf === answeredLeaf || !BEGUN.has(stateAt(before, leaf)?.status ?? "idle")) return [];
@@ -79,9 +79,10 @@ function messageOf({ message: asked }: PlanRecord, text: string): OutgoingMessag
   });
 }
 
-function textOf({ sender, backendName }: PlanAnswer): string {
+function textOf({ sender, backendName }: PlanAnswer, template: string | undefined): string {
   const name = nameOf(sender);
-  return name === "" ? `Answered on ${backendName}` : `Answered by ${name} on ${backendName}`;
+  const words = template ?? (name === "" ? "Answered on {backend}" : "Answered by {sender} on {backend}");
+  return words.replaceAll(/\{(sender|backend)\}/g, (_, word) => word === "backend" ? backendName : name || "?");
 }
 
 /** Line breaks, lone halves of characters, and what turns the direction of writing. */

@@ -9,9 +9,9 @@ import type { StoredOutgoingMessage } from "../message/outgoing-message.ts";
 
 /** What settled a plan, where a person did. */
 export interface PlanAnswer {
-  /** What was said; `""` where it was a button or an API call. */
+  /** What was said, or the label of the button; `""` where nothing was. */
   readonly text: string;
-  /** By which backend it came. */
+  /** By which backend it came; `"api"`: by {@link Application.acknowledge}. */
   readonly backendName: string;
   /** Who said it. */
   readonly sender?: string;
@@ -43,6 +43,8 @@ export interface PlanRecord {
   readonly isQuestion?: boolean;
   /** What those who were asked too hear once somebody has answered. @default `"tell"` */
   readonly others?: OthersPolicy;
+  /** How that is said: see {@link PlanTraits.othersText}. */
+  readonly othersText?: string;
   /** How often a person has set it going: 2 after it was redriven once. @default `1` */
   readonly life?: number;
   /** When it began, in milliseconds since 1970. */

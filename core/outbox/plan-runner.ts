@@ -58,6 +58,11 @@ export interface PlanTraits {
   readonly isQuestion?: boolean;
   /** What those who were asked too hear once somebody has answered. @default `"tell"` */
   readonly others?: OthersPolicy;
+  /**
+   * How that is said; `{sender}` and `{backend}` in it are who answered and where.
+   * @default `"Answered by {sender} on {backend}"`
+   */
+  readonly othersText?: string;
 }
 
 /** What follows from a reply. */
@@ -153,7 +158,7 @@ export class PlanRunner {
     message: OutgoingMessage,
     traits: PlanTraits = {},
   ): Promise<PlanMove> {
-    const { isQuestion = false, others } = traits;
+    const { isQuestion = false, others, othersText } = traits;
     const record: PlanRecord = {
       v: 1,
       planId,
@@ -164,6 +169,7 @@ export class PlanRunner {
       startedAt: this.#options.clock.now(),
       ...(isQuestion ? { isQuestion } : {}),
       ...(others === undefined ? {} : { others }),
+      ...(othersText === undefined ? {} : { othersText }),
     };
     return await this.#book.begin(record, 0, this.#book.writer.event(record, "queued", {}));
   }

@@ -68,6 +68,11 @@ const FALLBACK: KeyRules = {
       "get a short one; `edit`: it is changed where the network can",
     default: "tell",
   },
+  others_text: {
+    field: text({ maxLength: 500 }),
+    description: "How they are told; `{sender}` and `{backend}` are who answered and where",
+    default: "Answered by {sender} on {backend}",
+  },
 };
 
 function schemaOf(description: string, keys: KeyRules, rules: readonly CrossRule[] = []): BackendSchema {

@@ -3,6 +3,7 @@ import { describe, it } from "bun:test";
 import {
   Application,
   type CommunicatorCapabilities,
+  ConfigError,
   type EditedMessage,
   fallback,
   type IncomingMessage,
@@ -11,6 +12,7 @@ import {
   MemoryStore,
   type PlanAnswer,
   type Receipt,
+  ValidationError,
 } from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { BUSY, LOST, REFUSED, said, ScriptedCommunicator } from "../../support/scripted-communicator.ts";
@@ -357,6 +359,55 @@ describe("what the others hear of an answer", () => {
       assert.deepEqual(it.chat.edits.map(({ message }) => message), expected);
       await stop(it);
     }
+  });
+
+  it("is said in the words that were chosen", async () => {
+    const it = await scene();
+    const othersText = "{sender} hat auf {backend} geantwortet, {sender}! {text}";
+    const asked = it.app.ask({ ...BOTH, notificationId: "q" }, { othersText });
+    await eventually(it.clock, () => it.chat.seen.length === 1 && it.mail.seen.length === 1);
+    await it.hear({ ...plainly(it, "m1", "ja", "mail"), sender: "$& {backend}" });
+    await asked;
+    await it.clock.advance(10_000);
+    const words = "$& {backend} hat auf mail geantwortet, $& {backend}! {text}";
+    assert.deepEqual(it.chat.edits.map(({ message }) => message), [`Deploy?\n\n${words}`]);
+    await stop(it);
+  });
+
+  it("is said of an acknowledgement too, which answers a question", async () => {
+    const it = await scene();
+    const asked = it.app.ask({ ...BOTH, notificationId: "q" });
+    await eventually(it.clock, () => it.chat.seen.length === 1 && it.mail.seen.length === 1);
+    assert.equal(await it.app.acknowledge("q", { sender: "Cem", text: "yes" }), true);
+    assert.equal(await it.app.acknowledge("q"), false);
+    const { text, sender, backendName } = await asked;
+    assert.deepEqual([text, sender, backendName], ["yes", "Cem", "api"]);
+    await it.clock.advance(10_000);
+    assert.deepEqual(it.chat.edits.map(({ message }) => message), ["Deploy?\n\nAnswered by Cem on api"]);
+    assert.deepEqual(it.mail.texts, ["Deploy?", "Answered by Cem on api"]);
+    await stop(it);
+  });
+
+  it("refuses a policy there is not", async () => {
+    const it = await scene();
+    const others = "shout" as "tell";
+    await assert.rejects(it.app.ask({ ...BOTH, notificationId: "q" }, { others }), (error: unknown) => {
+      assert.ok(error instanceof ValidationError);
+      return error.argument === "others";
+    });
+    await assert.rejects(it.app.ask({ ...BOTH, notificationId: "q" }, { othersText: "" }), { argument: "othersText" });
+    await assert.rejects(
+      scene({ config: { on_call: { type: "fallback", channels: ["chat"], others: "shout", others_text: 7 } } }),
+      (error: unknown) => {
+        assert.ok(error instanceof ConfigError);
+        assert.deepEqual(error.issues.map(({ path }) => path), [
+          "communications.backends.on_call.others",
+          "communications.backends.on_call.others_text",
+        ]);
+        return true;
+      },
+    );
+    await stop(it);
   });
 
   it("is said once though the process end right after the answer", async () => {
