@@ -82,6 +82,7 @@ export {
   type WaitOptions,
 } from "./ledger/ledger.ts";
 export * from "./outbox/outbox.ts";
+export type { TakenPlaces } from "./outbox/queue-limits.ts";
 export type { DeadPlan, DeadPlansPage } from "./outbox/plan-desk.ts";
 export { RestingBook, type RestingBookOptions } from "./outbox/resting-book.ts";
 export { type Amendment, type OutboxRow } from "./outbox/outbox-row.ts";

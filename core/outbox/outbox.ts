@@ -17,7 +17,7 @@ import { errorFields, type Logger } from "../support/logger.ts";
 import { type CancelOptions, type DeadDelivery, OutboxDesk, type ResolveWord } from "./outbox-desk.ts";
 import { type Amendment, eventOf, type OutboxRow, rowToJson } from "./outbox-row.ts";
 import type { PlanListener } from "./plan-follower.ts";
-import { describeFull, QueueLimit } from "./queue-limit.ts";
+import { QueueLimits, type TakenPlaces } from "./queue-limits.ts";
 
 export type { CancelOptions, DeadDelivery, ResolveWord } from "./outbox-desk.ts";
 export { eventOf } from "./outbox-row.ts";
@@ -79,17 +79,6 @@ export interface PreparedDelivery {
   readonly event: DeliveryEvent;
 }
 
-/** Places in queues, or why there are none. */
-export type TakenPlaces =
-  | {
-    /** Call it when the commit has ended, with whether it happened. */
-    readonly end: (committed: boolean) => void;
-  }
-  | {
-    /** Which queue is full, in words. */
-    readonly full: string;
-  };
-
 const DEFAULT_DEDUPE_MS = 8 * 86_400_000;
 
 /**
@@ -103,8 +92,7 @@ export class Outbox {
   readonly ledger: Ledger;
   readonly #options: OutboxOptions;
   readonly #queues = new Map<string, WorkQueueChannel>();
-  /** By the key of the queue. */
-  readonly #limits = new Map<string, { readonly backendName: string; readonly limit: QueueLimit }>();
+  readonly #limits: QueueLimits;
   readonly #observers = new Set<DeliveryObserver>();
   readonly #desk: OutboxDesk;
   #running = false;
@@ -117,6 +105,7 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.store = options.store;
+    this.#limits = new QueueLimits(options);
     this.ledger = options.ledger;
     this.#desk = new OutboxDesk({
       ...options,
@@ -197,11 +186,7 @@ export class Outbox {
       ...(namespace === undefined ? {} : { namespace }),
     });
     this.#queues.set(backendName, queue);
-    const { maxQueued } = this.#options;
-    if (maxQueued !== undefined) {
-      const count = async (): Promise<number> => (await store.stats(queue.key)).stored;
-      this.#limits.set(queue.key, { backendName, limit: new QueueLimit({ maxQueued, count, clock }) });
-    }
+    this.#limits.add(backendName, queue.key);
     if (this.#running) await queue.start();
     return queue;
   }
@@ -271,30 +256,8 @@ export class Outbox {
    * @param operations What is about to be committed.
    * @returns `end`, to be called when the commit has ended, with whether it happened; or `full`, why nothing was taken.
    */
-  async takePlaces(operations: readonly StoreOperation[]): Promise<TakenPlaces> {
-    const taken: (readonly [QueueLimit, number])[] = [];
-    const end = (committed: boolean): void => taken.forEach(([limit, places]) => limit.end(places, committed));
-    for (const [backendName, limit, places] of this.#placesOf(operations)) {
-      if (await limit.take(places)) {
-        taken.push([limit, places]);
-      } else {
-        end(false);
-        return { full: describeFull(backendName, limit.maxQueued) };
-      }
-    }
-    return { end };
-  }
-
-  #placesOf(operations: readonly StoreOperation[]): readonly (readonly [string, QueueLimit, number])[] {
-    const places = new Map<string, number>();
-    for (const operation of operations) {
-      if (operation.type !== "append" || !this.#limits.has(operation.channel)) continue;
-      places.set(operation.channel, (places.get(operation.channel) ?? 0) + 1);
-    }
-    return [...places].flatMap(([key, count]) => {
-      const known = this.#limits.get(key);
-      return known === undefined ? [] : [[known.backendName, known.limit, count] as const];
-    });
+  takePlaces(operations: readonly StoreOperation[]): Promise<TakenPlaces> {
+    return this.#limits.take(operations);
   }
 
   /**

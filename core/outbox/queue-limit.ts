@@ -86,8 +86,3 @@ export class QueueLimit {
     }
   }
 }
-
-/** How a refusal is said. */
-export function describeFull(backendName: string, maxQueued: number): string {
-  return `${maxQueued} deliveries wait for backend "${backendName}" already, as many as may (max_queued): try again later`;
-}
