@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { createApplication } from "../adapters/app/mod.ts";
-
+import { createOnceFetch } from "../adapters/webhook/mod.ts";
 import {
   Communicator,
   type OutgoingMessage,
@@ -18,6 +18,9 @@ import {
   type SendContext,
   type SettledDelivery,
 } from "../mod.ts";
+
+/** Deno's own `fetch` repeats a request whose kept connection ends before the answer: a message would go out twice. */
+const fetchOnce = createOnceFetch();
 
 /** Posts to a Slack channel. Retrying, ordering, pacing and dead letters are the library's. */
 export class SlackCommunicator extends Communicator {
@@ -30,7 +33,7 @@ export class SlackCommunicator extends Communicator {
 
   override async send(message: OutgoingMessage, context: SendContext): Promise<Receipt> {
     // An exception from here is taken as "unknown": the request may have arrived.
-    const response = await fetch(this.#webhookUrl, {
+    const response = await fetchOnce(this.#webhookUrl, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ text: escape(message.message) }),

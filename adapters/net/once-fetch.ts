@@ -14,7 +14,23 @@ export type FetchLike = (url: string, init: RequestInit) => Promise<Response>;
  * (denoland/deno#35610, and on kept connections since): a message would go out twice, and nobody would know. It repeats
  * only what it has in memory, so a body goes in as a stream there. HTTP/2 sends it as before; HTTP/1.1 in chunks.
  *
+ * Use it in a backend of your own, wherever a request must not arrive twice unseen.
+ *
  * @returns A `fetch`, to be called as a free function.
+ *
+ * @example
+ * ```ts
+ * import { createOnceFetch } from "posthorn/webhook";
+ *
+ * const fetchOnce = createOnceFetch();
+ *
+ * async function page(text: string, signal: AbortSignal): Promise<number> {
+ *   const response = await fetchOnce("https://pager.example.com/pages", { method: "POST", body: text, signal });
+ *   await response.body?.cancel();
+ *   return response.status;
+ * }
+ * console.log(typeof page); // function
+ * ```
  */
 export function createOnceFetch(): FetchLike {
   if (!Reflect.has(globalThis, "Deno")) return (url, init) => fetch(url, init);

@@ -28,6 +28,7 @@ export { INBOUND_SCHEMA } from "./inbound-schema.ts";
 export { StandardWebhookReceiver, type StandardWebhookReceiverOptions } from "./webhook-receiver.ts";
 
 // Write your own backend over a webhook
+export { createOnceFetch } from "../net/once-fetch.ts";
 export { EgressGuard, type EgressOptions, type ResolveHost } from "./egress-guard.ts";
 export { type ResolvedPostOptions, resolvePostOptions } from "./options.ts";
 export { type GuardedPost, type HttpAnswer, type HttpRequest } from "./pinned-fetch.ts";

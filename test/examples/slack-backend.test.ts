@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
 import { WebhookStandIn } from "../../adapters/emulator/webhook-stand-in.ts";
-import { ConfigError } from "../../mod.ts";
-import { registerSlack, sendBySlack } from "../../examples/slack-backend.ts";
+import { ConfigError, createOutgoingMessage, type Receipt } from "../../mod.ts";
+import { registerSlack, sendBySlack, SlackCommunicator } from "../../examples/slack-backend.ts";
 
 describe("examples/slack-backend", () => {
   it("sendBySlack() sends through the registered backend, by YAML", async () => {
@@ -17,6 +17,25 @@ describe("examples/slack-backend", () => {
       assert.deepEqual(standIn.taken.map(({ body }) => body), [{ text: "done &lt;!channel&gt;" }]);
       assert.equal(standIn.requests.length, 2);
       await assert.rejects(sendBySlack("x", {}), ConfigError);
+    } finally {
+      await standIn.stop();
+    }
+  });
+
+  it("SlackCommunicator posts once over a kept connection that ends before the answer, and does not know (Deno would repeat it)", async () => {
+    const standIn = new WebhookStandIn({ network: "slack" });
+    const slack = new SlackCommunicator("slack", `${await standIn.start()}/services/x`);
+    const post = (text: string): Promise<Receipt> =>
+      slack.send(createOutgoingMessage({ message: text }, { newId: () => text, now: () => 0 }), {
+        deliveryId: text,
+        attempt: 1,
+        signal: AbortSignal.timeout(10_000),
+      });
+    try {
+      assert.equal((await post("first")).outcome, "accepted");
+      standIn.inject({ fault: "cut", when: "after-accept" });
+      await assert.rejects(post("second"));
+      assert.deepEqual(standIn.taken.map(({ body }) => body["text"]), ["first", "second"]);
     } finally {
       await standIn.stop();
     }
