@@ -5,6 +5,7 @@
  */
 import type { BackendConfig } from "../communicators/backend-registry.ts";
 import type { PacingDefaults, PacingRule, RetryPolicy } from "../communicators/communicator.ts";
+import type { RestingOptions } from "../delivery/resting.ts";
 import { ConfigError, kindOf } from "../errors.ts";
 import { SEVERITIES, type Severity } from "../message/outgoing-message.ts";
 import type { SenderPolicy, UnknownPolicy } from "../outbox/sender-policy.ts";
@@ -13,8 +14,8 @@ import type { OutboxConfig } from "./application-config.ts";
 const UNKNOWN_POLICIES: readonly UnknownPolicy[] = ["retry", "hold", "fallback"];
 
 /**
- * Reads what every backend may set: `min_severity`, `retry`, `rate`, `on_unknown`, `hold_for`, and in the place of the outbox's
- * `concurrency`, `lane_hold` and `send_timeout`.
+ * Reads what every backend may set: `min_severity`, `retry`, `rate`, `on_unknown`, `hold_for`, `resting`, and in the place
+ * of the outbox's `concurrency`, `lane_hold` and `send_timeout`.
  *
  * @param config The backend's configuration.
  * @param path Where it stands, for errors.
@@ -34,12 +35,14 @@ export function senderPolicyFrom(
   const laneHold = numberOf(config["lane_hold"], `${path}.lane_hold`) ?? outbox.lane_hold;
   const sendTimeout = numberOf(config["send_timeout"], `${path}.send_timeout`) ?? outbox.send_timeout;
   const holdFor = numberOf(config["hold_for"], `${path}.hold_for`);
+  const resting = restingOf(config["resting"], `${path}.resting`);
   const policy: SenderPolicy = {
     ...(onUnknown === undefined ? {} : { onUnknown }),
     ...(retry === undefined ? {} : { retry }),
     ...(pacing === undefined ? {} : { pacing }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(laneHold === undefined ? {} : { laneHoldMs: laneHold * 1_000 }),
+    ...(resting === undefined ? {} : { resting }),
     ...(holdFor === undefined ? {} : { holdMs: holdFor * 1_000 }),
     ...(sendTimeout === undefined ? {} : { sendTimeoutMs: sendTimeout * 1_000 }),
   };
@@ -65,6 +68,17 @@ function retryOf(value: unknown, path: string): Partial<RetryPolicy> | undefined
     ...(baseDelay === undefined ? {} : { baseDelayMs: baseDelay * 1_000 }),
     ...(maxDelay === undefined ? {} : { maxDelayMs: maxDelay * 1_000 }),
     ...(scheduleMs === undefined ? {} : { scheduleMs }),
+  };
+}
+
+function restingOf(value: unknown, path: string): RestingOptions | undefined {
+  if (value === undefined) return undefined;
+  const record = recordOf(value, path);
+  const afterFailures = numberOf(record["after_failures"], `${path}.after_failures`);
+  const duration = numberOf(record["for"], `${path}.for`);
+  return {
+    ...(afterFailures === undefined ? {} : { afterFailures }),
+    ...(duration === undefined ? {} : { forMs: duration * 1_000 }),
   };
 }
 

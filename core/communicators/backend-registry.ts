@@ -34,6 +34,7 @@ export const BACKEND_COMMON_KEYS: readonly string[] = [
   "rate",
   "on_unknown",
   "hold_for",
+  "resting",
   "concurrency",
   "lane_hold",
   "send_timeout",

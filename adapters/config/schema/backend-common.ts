@@ -39,6 +39,14 @@ export interface RetrySettings {
   readonly schedule?: readonly number[];
 }
 
+/** When a backend that keeps failing rests. */
+export interface RestingSettings {
+  /** How many failures in a row send it to rest; 0: none does. */
+  readonly after_failures?: number;
+  /** How long it rests, in seconds; then one message tries it. */
+  readonly for?: number;
+}
+
 const RATE_RULE: Field<RateRule> = mapping<RateRule>({
   count: { field: amount(1_000_000), required: true, description: "How many messages per `per`" },
   per: { field: seconds(0.001, DAY), description: 'The span: seconds, or a text like "1m"', default: 1 },
@@ -61,6 +69,15 @@ const RETRY: Field<RetrySettings> = mapping<RetrySettings>({
     field: list(seconds(0, 30 * DAY), { minLength: 1, maxLength: 100 }),
     description: "Fixed delays before attempts 2, 3, …; the last repeats. In the place of base_delay and max_delay",
   },
+});
+
+const RESTING: Field<RestingSettings> = mapping<RestingSettings>({
+  after_failures: {
+    field: integer(0, 1_000_000),
+    description: "How many failures in a row send it to rest; 0: none does",
+    default: 5,
+  },
+  for: { field: seconds(0.001, 7 * DAY), description: "How long it rests; then one message tries it", default: 60 },
 });
 
 /** A label, or `*` for every one. */
@@ -97,6 +114,10 @@ export const COMMON_BACKEND_KEYS: KeyRules = {
     field: seconds(0.001, 366 * DAY),
     description: "With `on_unknown: hold`: how long such a message waits for a person",
     default: 86_400,
+  },
+  resting: {
+    field: RESTING,
+    description: "When it rests after failing again and again: fallback groups then go on to the next channel",
   },
   concurrency: { field: integer(1, 10_000), description: "How many sends at once, in the place of the outbox's" },
   lane_hold: {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
-import { Application, fallback, ManualClock, MemoryStore, type MessageStore } from "../../../core/mod.ts";
+import { Application, ManualClock, MemoryStore } from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
+import { scene, stop, texts } from "../../support/plan-scene.ts";
 import {
   BUSY,
   LOST,
@@ -10,59 +11,6 @@ import {
   ScriptedCommunicator,
   type ScriptStep,
 } from "../../support/scripted-communicator.ts";
-
-interface Scene {
-  readonly clock: ManualClock;
-  readonly store: MessageStore;
-  readonly app: Application;
-  readonly chat: ScriptedCommunicator;
-  readonly mail: ScriptedCommunicator;
-  readonly phone: ScriptedCommunicator;
-}
-
-async function scene(
-  scripts: Readonly<Record<string, readonly ScriptStep[]>> = {},
-  group: Record<string, unknown> = {},
-  backend: Record<string, unknown> = {},
-): Promise<Scene> {
-  const clock = new ManualClock();
-  const store = new MemoryStore({ clock });
-  const backends = ["chat", "mail", "phone"].map((name) =>
-    new ScriptedCommunicator(name, { now: () => clock.now(), script: scripts[name] ?? [] })
-  );
-  const [chat, mail, phone] = backends as [ScriptedCommunicator, ScriptedCommunicator, ScriptedCommunicator];
-  const own = Object.fromEntries(backends.map(({ name }) => [name, { type: name, labels: [name], ...backend }]));
-  const app = await Application.create(
-    {
-      communications: {
-        enabled: true,
-        backends: {
-          reach: { type: "fallback", channels: ["chat", "mail", "phone"], labels: ["page"], ...group },
-          ...own,
-        },
-      },
-    },
-    {
-      backends: [fallback, ...backends.map((each) => ({ type: each.name, create: () => each }))],
-      clock,
-      store,
-      closeStore: true,
-      random: () => 0.5,
-    },
-  );
-  return { clock, store, app, chat, mail, phone };
-}
-
-async function stop({ app, clock }: Scene): Promise<void> {
-  let stopped = false;
-  const done = app.stop().then(() => stopped = true);
-  await eventually(clock, () => stopped, 1_000);
-  await done;
-}
-
-function texts({ chat, mail, phone }: Scene): readonly (readonly string[])[] {
-  return [chat.texts, mail.texts, phone.texts];
-}
 
 describe("a fallback group", () => {
   it("stops at the first channel that takes it", async () => {
