@@ -2,11 +2,15 @@
  * One round trip by polling and one by webhook with a fake Bot API that somebody else wrote: npm's `telegram-test-api`.
  *
  * It is not among the packages of this repository, because it stands on versions of axios and express with known
- * advisories. `npm install --no-save telegram-test-api@4.2.1` brings it for a run on Bun and Node. It knows neither
- * offsets nor secrets; our own stand-in is held to those.
+ * advisories. `.ci/run` installs it into a folder of its own and names that in `POSTHORN_TELEGRAM_TEST_API`; by hand,
+ * `npm install --no-save telegram-test-api@4.2.1` brings it for Bun and Node. It knows neither offsets nor
+ * secrets; our own stand-in is held to those.
  */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import process from "node:process";
 import { afterEach, describe, it } from "bun:test";
 import type { IncomingMessage } from "../../../core/mod.ts";
 import { telegramButtons, TelegramCommunicator } from "../../../adapters/telegram/mod.ts";
@@ -32,13 +36,19 @@ interface FakeClient {
 
 type FakeTelegramClass = new (config: { readonly port: number; readonly host: string }) => FakeTelegram;
 
+/** From beside our own packages, or from a folder that was named. */
 async function load(): Promise<FakeTelegramClass | undefined> {
-  let found: unknown = await import(PACKAGE).catch(() => undefined);
+  const folder = process.env["POSTHORN_TELEGRAM_TEST_API"];
+  let found: unknown;
+  try {
+    found = folder === undefined ? await import(PACKAGE) : createRequire(join(folder, "any.js"))(PACKAGE);
+  } catch {
+    return undefined;
+  }
   for (let depth = 0; depth < 3 && typeof found === "object" && found !== null; depth += 1) {
     found = Reflect.get(found, "TelegramServer") ?? Reflect.get(found, "default");
-    if (isClass(found)) return found;
   }
-  return undefined;
+  return isClass(found) ? found : undefined;
 }
 
 function isClass(value: unknown): value is FakeTelegramClass {
