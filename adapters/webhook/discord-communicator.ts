@@ -10,13 +10,12 @@ import {
   type Destination,
   type OutgoingMessage,
   type PacingDefaults,
-  splitText,
   ValidationError,
 } from "../../core/mod.ts";
 import { checkUrl, type PostOptions, resolvePostOptions } from "./options.ts";
-import type { PostRequest } from "./post-attempt.ts";
-import { PostingCommunicator, unsupported } from "./posting-communicator.ts";
-import { jsonMember, type Meaning, type OutcomeRules } from "./webhook-outcome.ts";
+import { jsonPost, type PostRequest } from "./post-attempt.ts";
+import { assertSaysSomething, partsOf, PostingCommunicator, unsupported } from "./posting-communicator.ts";
+import { codeOfJson, idOfJson, jsonMember, type Meaning, type OutcomeRules } from "./webhook-outcome.ts";
 
 /** Options of {@link DiscordCommunicator}. */
 export interface DiscordOptions extends PostOptions {
@@ -45,20 +44,14 @@ export const DISCORD_RULES: OutcomeRules = {
     ["50035", { reason: "invalid-message", retryable: false }],
     ["40005", { reason: "invalid-message", retryable: false }],
   ]),
-  wordOf(body) {
-    const code = jsonMember(body, "code");
-    return typeof code === "number" ? String(code) : undefined;
-  },
+  wordOf: codeOfJson,
   waitOf(body) {
     const wait = jsonMember(body, "retry_after");
     if (typeof wait !== "number" || wait < 0) return undefined;
     // Seconds now; milliseconds in older versions, which were whole and large.
     return Number.isInteger(wait) && wait >= 1_000 ? wait : Math.ceil(wait * 1_000);
   },
-  messageIdOf(body) {
-    const id = jsonMember(body, "id");
-    return typeof id === "string" ? id : undefined;
-  },
+  messageIdOf: idOfJson,
 };
 
 /**
@@ -115,30 +108,23 @@ export class DiscordCommunicator extends PostingCommunicator {
     }
     if (files.length > MAX_FILES) throw new ValidationError("attachments", `Cannot send more than ${MAX_FILES} files`);
     const text = [message.message, ...links, ...captionsOf(files)].filter((line) => line.trim() !== "").join("\n");
-    const parts = splitText(text, MAX_TEXT_LENGTH).filter((part) => part.trim() !== "");
-    if (parts.length === 0 && files.length === 0) {
-      throw new ValidationError("message", "Cannot send an empty message");
-    }
-    const requests: PostRequest[] = parts.map((content) => this.#request({ content }));
+    const parts = partsOf(text, MAX_TEXT_LENGTH);
+    assertSaysSomething([...parts, ...files]);
+    const requests = parts.map((content) => jsonPost(this.#url, this.#payload({ content })));
     if (files.length === 0) return requests;
     const lastText = parts.at(-1);
     const withFiles = await this.#requestWithFiles(lastText === undefined ? {} : { content: lastText }, files);
     return [...requests.slice(0, -1), withFiles];
   }
 
-  #payload(fields: object): string {
+  #payload(fields: object): object {
     const username = this.#username === undefined ? {} : { username: this.#username };
-    return JSON.stringify({ ...fields, ...username, allowed_mentions: { parse: [] } });
-  }
-
-  #request(fields: object): PostRequest {
-    const body = new TextEncoder().encode(this.#payload(fields));
-    return { url: this.#url, headers: { "content-type": "application/json" }, body };
+    return { ...fields, ...username, allowed_mentions: { parse: [] } };
   }
 
   async #requestWithFiles(fields: object, files: readonly Attachment[]): Promise<PostRequest> {
     const form = new FormData();
-    form.set("payload_json", this.#payload(fields));
+    form.set("payload_json", JSON.stringify(this.#payload(fields)));
     for (const [index, { bytes = new Uint8Array(0), contentType, filename }] of files.entries()) {
       form.set(`files[${index}]`, new Blob([Uint8Array.from(bytes)], { type: contentType }), filename);
     }

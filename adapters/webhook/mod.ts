@@ -32,7 +32,7 @@ export { createOnceFetch } from "../net/once-fetch.ts";
 export { EgressGuard, type EgressOptions, type ResolveHost } from "./egress-guard.ts";
 export { type ResolvedPostOptions, resolvePostOptions } from "./options.ts";
 export { type GuardedPost, type HttpAnswer, type HttpRequest } from "./pinned-fetch.ts";
-export { attemptPost, type PostRequest } from "./post-attempt.ts";
+export { attemptPost, jsonPost, type PostRequest } from "./post-attempt.ts";
 export { PostingCommunicator } from "./posting-communicator.ts";
 export {
   parseWebhookSecret,

@@ -11,13 +11,12 @@ import {
   type OutgoingMessage,
   type PacingDefaults,
   type Severity,
-  splitText,
   ValidationError,
 } from "../../core/mod.ts";
 import { checkHeaders, checkUrl, type PostOptions, resolvePostOptions } from "./options.ts";
-import type { PostRequest } from "./post-attempt.ts";
-import { PostingCommunicator, unsupported } from "./posting-communicator.ts";
-import { jsonMember, type OutcomeRules } from "./webhook-outcome.ts";
+import { jsonPost, type PostRequest } from "./post-attempt.ts";
+import { assertSaysSomething, partsOf, PostingCommunicator, unsupported } from "./posting-communicator.ts";
+import { codeOfJson, idOfJson, type OutcomeRules } from "./webhook-outcome.ts";
 
 /** Options of {@link NtfyCommunicator}. */
 export interface NtfyOptions extends PostOptions {
@@ -42,14 +41,8 @@ export const NTFY_RULES: OutcomeRules = {
     [403, { reason: "auth", retryable: true, backendDown: true }],
     [507, { reason: "rate-limited", retryable: true }],
   ]),
-  wordOf(body) {
-    const code = jsonMember(body, "code");
-    return typeof code === "number" ? String(code) : undefined;
-  },
-  messageIdOf(body) {
-    const id = jsonMember(body, "id");
-    return typeof id === "string" ? id : undefined;
-  },
+  wordOf: codeOfJson,
+  messageIdOf: idOfJson,
 };
 
 /**
@@ -109,14 +102,9 @@ export class NtfyCommunicator extends PostingCommunicator {
     const parts: JsonObject[] = textParts(message.message).map((text) => ({ message: text }));
     // A file goes with the first text, and further ones by themselves.
     for (const [index, file] of files.entries()) parts[index] = { ...parts[index], ...file };
-    if (parts.length === 0) throw new ValidationError("message", "Cannot send an empty message");
-    return parts.map((part) => ({
-      url: this.#url,
-      headers: { ...this.#headers, "content-type": "application/json" },
-      body: new TextEncoder().encode(
-        JSON.stringify({ topic: this.#topic, ...title, priority: PRIORITIES[message.severity], ...part }),
-      ),
-    }));
+    assertSaysSomething(parts);
+    const fields = { topic: this.#topic, ...title, priority: PRIORITIES[message.severity] };
+    return parts.map((part) => jsonPost(this.#url, { ...fields, ...part }, this.#headers));
   }
 }
 
@@ -125,6 +113,5 @@ function textParts(text: string): readonly string[] {
   const isSmall = new TextEncoder().encode(text).length <= MAX_MESSAGE_BYTES;
   // deno-lint-ignore no-control-regex -- all of ASCII
   const perUnit = /^[\x00-\x7f]*$/.test(text) ? 1 : 3;
-  const parts = isSmall ? [text] : splitText(text, Math.floor(MAX_MESSAGE_BYTES / perUnit));
-  return parts.filter((part) => part.trim() !== "");
+  return partsOf(text, isSmall ? MAX_MESSAGE_BYTES : Math.floor(MAX_MESSAGE_BYTES / perUnit));
 }

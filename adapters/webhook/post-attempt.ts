@@ -20,6 +20,18 @@ export interface PostRequest {
 }
 
 /**
+ * A post of JSON.
+ *
+ * @param url Where to.
+ * @param payload What becomes the body.
+ * @param headers Further header names and values.
+ */
+export function jsonPost(url: string, payload: object, headers: Readonly<Record<string, string>> = {}): PostRequest {
+  const body = new TextEncoder().encode(JSON.stringify(payload));
+  return { url, headers: { ...headers, "content-type": "application/json" }, body };
+}
+
+/**
  * Posts once and reads the answer.
  *
  * @param request What to post.

@@ -10,6 +10,8 @@ import {
   PosthornError,
   type Receipt,
   type SendContext,
+  splitText,
+  ValidationError,
 } from "../../core/mod.ts";
 import type { ResolvedPostOptions } from "./options.ts";
 import { attemptPost, type PostRequest } from "./post-attempt.ts";
@@ -75,6 +77,16 @@ export abstract class PostingCommunicator extends Communicator {
       ...(known.length > 1 ? { providerMessageIds: known } : {}),
     };
   }
+}
+
+/** A text in parts a network takes, blank ones left out. */
+export function partsOf(text: string, maxLength: number): readonly string[] {
+  return splitText(text, maxLength).filter((part) => part.trim() !== "");
+}
+
+/** @throws {ValidationError} If nothing is left of a message. */
+export function assertSaysSomething(parts: readonly unknown[]): void {
+  if (parts.length === 0) throw new ValidationError("message", "Cannot send an empty message");
 }
 
 /** What a network cannot carry at all. */

@@ -3,17 +3,10 @@
  *
  * @module
  */
-import {
-  type CommunicatorCapabilities,
-  type Destination,
-  type OutgoingMessage,
-  type PacingDefaults,
-  splitText,
-  ValidationError,
-} from "../../core/mod.ts";
+import type { CommunicatorCapabilities, Destination, OutgoingMessage, PacingDefaults } from "../../core/mod.ts";
 import { checkUrl, type PostOptions, resolvePostOptions } from "./options.ts";
-import type { PostRequest } from "./post-attempt.ts";
-import { PostingCommunicator, unsupported } from "./posting-communicator.ts";
+import { jsonPost, type PostRequest } from "./post-attempt.ts";
+import { assertSaysSomething, partsOf, PostingCommunicator, unsupported } from "./posting-communicator.ts";
 import type { Meaning, OutcomeRules } from "./webhook-outcome.ts";
 
 /** Options of {@link SlackCommunicator}. */
@@ -126,13 +119,10 @@ export class SlackCommunicator extends PostingCommunicator {
         escapeSlack(caption ?? filename).replaceAll("|", "¦")
       }>`;
     });
-    const texts = splitText(message.message, MAX_TEXT_LENGTH).filter((part) => part.trim() !== "").map(escapeSlack);
+    const texts = partsOf(message.message, MAX_TEXT_LENGTH).map(escapeSlack);
     const parts = [...texts, ...(links.length === 0 ? [] : [links.join("\n")])];
-    if (parts.length === 0) throw new ValidationError("message", "Cannot send an empty message");
-    return parts.map((text) => ({
-      url: this.#url,
-      headers: { "content-type": "application/json" },
-      body: new TextEncoder().encode(JSON.stringify({ text, mrkdwn: this.#mrkdwn, link_names: false, parse: "none" })),
-    }));
+    assertSaysSomething(parts);
+    const options = { mrkdwn: this.#mrkdwn, link_names: false, parse: "none" };
+    return parts.map((text) => jsonPost(this.#url, { text, ...options }));
   }
 }

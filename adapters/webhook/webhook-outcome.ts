@@ -119,6 +119,18 @@ export function wordOfText(body: string): string | undefined {
   return /^[\w-]{1,60}$/.test(text) ? text : undefined;
 }
 
+/** The number called `code`, as Discord and ntfy say what is wrong. */
+export function codeOfJson(body: string): string | undefined {
+  const code = jsonMember(body, "code");
+  return typeof code === "number" ? String(code) : undefined;
+}
+
+/** The text called `id`, as Discord and ntfy name what they took. */
+export function idOfJson(body: string): string | undefined {
+  const id = jsonMember(body, "id");
+  return typeof id === "string" ? id : undefined;
+}
+
 /** A member of the body where it is a JSON object. */
 export function jsonMember(body: string, key: string): unknown {
   try {
