@@ -6,7 +6,11 @@ import { fileURLToPath } from "node:url";
 import { ensureInstalled } from "./install.mjs";
 import { pathOf, run } from "./tools.mjs";
 
-const RUNTIME_ARGS = { node: ["--expose-gc"], bun: ["--expose-gc"], deno: ["run", "-A", "--v8-flags=--expose-gc"] };
+const RUNTIME_ARGS = {
+  node: ["--expose-gc"],
+  bun: ["--expose-gc"],
+  deno: ["run", "-A", "--node-modules-dir=manual", "--v8-flags=--expose-gc"],
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -28,7 +28,11 @@ interface NpmManifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>;
-  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+/** dev/package.json: what the tests, checks and benchmarks need. */
+interface DevManifest {
+  readonly dependencies: Readonly<Record<string, string>>;
 }
 
 interface NpmLock {
@@ -44,6 +48,7 @@ interface DenoLock {
 const problems: string[] = [];
 const deno: DenoManifest = readJson("deno.json");
 const npm: NpmManifest = readJson("package.json");
+const dev: DevManifest = readJson("dev/package.json");
 const npmLock: NpmLock = readJson("package-lock.json");
 const denoLock: DenoLock = readJson("deno.lock");
 
@@ -98,9 +103,9 @@ function checkDependencies(): void {
     if (deno.imports[name] !== `npm:${name}@${range}`) {
       problems.push(`deno.json imports "${name}": must be npm:${name}@${range}, as the peer in package.json`);
     }
-    const version = npm.devDependencies[name];
+    const version = dev.dependencies[name];
     if (version === undefined || !satisfies(version, range)) {
-      problems.push(`package.json devDependencies "${name}": ${version} does not satisfy the peer range ${range}`);
+      problems.push(`dev/package.json "${name}": ${version} does not satisfy the peer range ${range}`);
     }
     const floor = FLOORS[name];
     if (floor !== undefined && compareVersions(range.replace(/^[\^~]|^>=/, ""), floor) < 0) {
@@ -112,8 +117,8 @@ function checkDependencies(): void {
       problems.push(`deno.json imports "${name}": is no peer in package.json`);
     }
   }
-  for (const [name, version] of Object.entries(npm.devDependencies)) {
-    if (!/^\d+\.\d+\.\d+$/.test(version)) problems.push(`package.json devDependencies "${name}": ${version} is no pin`);
+  for (const [name, version] of Object.entries(dev.dependencies)) {
+    if (!/^\d+\.\d+\.\d+$/.test(version)) problems.push(`dev/package.json "${name}": ${version} is no pin`);
   }
   for (const file of listSources("mod.ts", "core", "adapters")) {
     for (const { specifier, line } of importsOf(file)) {
@@ -143,7 +148,8 @@ function checkLocks(): void {
         if (compareVersions(version, floor) < 0) problems.push(`${lock}: ${name} ${version} is below ${floor}`);
       }
     }
-    for (const [name, version] of Object.entries(npm.devDependencies)) {
+    for (const [name, version] of Object.entries(dev.dependencies)) {
+      if (lock === "deno.lock" && npm.peerDependencies[name] === undefined) continue; // Deno fetches the peers alone
       if (!versions.get(name)?.has(version)) problems.push(`${lock}: has no ${name} ${version}; update the lock`);
     }
   }

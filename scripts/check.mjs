@@ -26,7 +26,7 @@ const STEPS = [
   ["format", deno, ["fmt", "--check"]],
   ["lint", deno, ["lint"]],
   ["lint: no console in the library", deno, ["lint", "--rules-include=no-console", ...quietFolders]],
-  ["types", deno, ["check", "--quiet", "--frozen", "."]],
+  ["types", deno, ["check", "--quiet", "--frozen", "--node-modules-dir=manual", "."]],
   ["types: core without a runtime", tsc, ["-p", "tsconfig.core.json"]],
   ["types: core in a worker", tsc, ["-p", "tsconfig.core-worker.json"]],
   ["layers", deno, ["run", "--no-check", "--allow-read", "scripts/check-boundaries.ts"]],

@@ -26,9 +26,10 @@ function isInstalled() {
   const wanted = packagesOf("package-lock.json");
   const found = packagesOf("node_modules/.package-lock.json");
   if (wanted === undefined || found === undefined) return false;
-  return Object.entries(wanted).every(([place, { version, optional, peer }]) =>
-    // Packages for other platforms are in the lock file and never in the tree.
-    place === "" || found[place]?.version === version || (found[place] === undefined && (optional || peer))
+  return Object.entries(wanted).every(([place, { version, link, optional, peer }]) =>
+    // The list in dev/ is no package to be found; those for other platforms are in the lock file and never in the tree.
+    !place.startsWith("node_modules/") || link || found[place]?.version === version ||
+    (found[place] === undefined && (optional || peer))
   );
 }
 

@@ -120,6 +120,8 @@ async function runOnDeno(files) {
       "test",
       // npm run check does the types.
       "--no-check",
+      // The packages of dev/ are not Deno's to fetch.
+      "--node-modules-dir=manual",
       "--quiet",
       ...(process.env["CI"] ? ["--frozen"] : []),
       ...(free ? ["--allow-all"] : [
