@@ -27,7 +27,7 @@ try {
   });
   console.log(`The emulator is at ${server.url}/emulator?token=${emulator.token}\n`);
   console.log("Open it in a browser and say something: the echo bot answers. Ctrl-C ends it.");
-  const stopped = stopOnSignal({ stop: async () => ended.abort() }, app, server);
+  const stopped = stopOnSignal({ stop: () => ended.abort() }, app, server);
   if (process.argv.includes("--route")) echoRoute(app);
   else await echoBot(ended.signal);
   await stopped;

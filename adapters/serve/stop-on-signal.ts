@@ -8,7 +8,7 @@ import { PosthornError } from "../../core/mod.ts";
 /** Anything that stops: an application, a server. */
 export interface Stoppable {
   /** Stops it. */
-  stop(): Promise<void>;
+  stop(): Promise<void> | void;
 }
 
 /** What of the process is used, on Deno, Bun and Node alike. */

@@ -74,7 +74,7 @@ if (kind === "hung" || kind === "signal") {
   while ((await app.inbox.queue.stats()).claimed === 0) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 if (kind === "signal") {
-  const stopping = stopOnSignal({ stop: async () => console.log("stopping") }, app, server, mailbox, network);
+  const stopping = stopOnSignal({ stop: () => console.log("stopping") }, app, server, mailbox, network);
   console.log("waiting");
   await stopping;
 } else {
