@@ -128,7 +128,7 @@ export class Application {
       ...(inbox.concurrency === undefined ? {} : { concurrency: inbox.concurrency }),
     });
     const { inbox: box, outbox: queue, dispatcher, plans, messenger } = this;
-    this.#notifications = new Notifications({ plans, outbox: queue, dispatcher, clock, newId });
+    this.#notifications = new Notifications({ plans, outbox: queue, dispatcher, clock, newId, logger });
     this.#intake = new Intake({ inbox: box, outbox: queue, plans, messenger, dispatcher, logger });
     this.#backends = new Backends({
       dispatcher,

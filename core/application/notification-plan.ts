@@ -41,7 +41,10 @@ export interface AskOptions {
    * @default `"Answered by {sender} on {backend}"`
    */
   readonly othersText?: string;
-  /** How long to wait for an answer. @default for ever */
+  /**
+   * How long to wait for an answer; then the question is closed.
+   * @default for ever; with `withinMs` until the last one's time is over
+   */
   readonly timeoutMs?: number;
   /** Ends the wait, not the question. */
   readonly signal?: AbortSignal;

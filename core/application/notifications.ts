@@ -3,16 +3,18 @@
  *
  * @module
  */
-import type { PlanNode } from "../delivery/delivery-plan.ts";
+import { leavesOf, type PlanNode, type PlanStatus, stateAt } from "../delivery/delivery-plan.ts";
 import { assertOthersText, OTHERS_POLICIES } from "../delivery/fallback-group.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "../delivery/notification.ts";
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
 import { ConflictError, kindOf, PosthornError, ValidationError } from "../errors.ts";
+import type { DeliveryStatus } from "../message/delivery-event.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createOutgoingMessage, type OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Outbox } from "../outbox/outbox.ts";
-import type { PlanAnswer, PlanRunner, PlanTraits } from "../outbox/plan-runner.ts";
+import type { PlanAnswer, PlanRecord, PlanRunner, PlanTraits } from "../outbox/plan-runner.ts";
 import type { Clock } from "../support/clock.ts";
+import type { Logger } from "../support/logger.ts";
 import {
   arrivedBy,
   type AskOptions,
@@ -35,7 +37,13 @@ export interface NotificationParts {
   readonly clock: Clock;
   /** Gives ids. */
   readonly newId: () => string;
+  /** Where it says what goes wrong. */
+  readonly logger: Logger;
 }
+
+const ANSWERED: ReadonlySet<DeliveryStatus> = new Set(["accepted", "cancelled"]);
+/** A question that is given up in one of these may have reached somebody, who may still answer. */
+const ANSWERABLE: ReadonlySet<PlanStatus> = new Set(["late", "overdue", "unknown"]);
 
 /** How often a plan is begun again that somebody else began meanwhile. */
 const MAX_CONFLICTS = 10;
@@ -84,17 +92,22 @@ export class Notifications {
   async ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
     const notification = checkNotification(payload);
     const { timeoutMs, signal } = options;
+    const { dispatcher, logger } = this.#parts;
     const message = this.#message(notification, "question");
-    const planId = await this.#start(
-      message,
-      questionPlan(notification, this.#parts.dispatcher.communicators, options),
-      { isQuestion: true, ...othersOf(options) },
-    );
+    const plan = questionPlan(notification, dispatcher.communicators, options);
+    const asked = leavesOf(plan).filter(({ node }) => node.skip === undefined).map(({ node }) => node.backendName);
+    if (!asked.some((name) => dispatcher.find(name)?.capabilities.receives === true)) {
+      logger.warn("question can be answered by acknowledge() only: no channel of it takes messages in", {
+        notificationId: message.id,
+        channels: asked.join(", "),
+      });
+    }
+    const planId = await this.#start(message, plan, { isQuestion: true, ...othersOf(options) });
     const timeout = new AbortController();
     const timer = timeoutMs === undefined ? undefined : this.#parts.clock.setTimer(timeoutMs, () => timeout.abort());
     try {
       const both = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-      await this.#parts.outbox.ledger.waitFor(planId, { signal: both });
+      await this.#waitForAnswer(planId, both, timeoutMs !== undefined);
     } catch (error) {
       if (!timeout.signal.aborted) throw error;
       await this.#parts.plans.settle(planId, false);
@@ -106,6 +119,15 @@ export class Notifications {
       throw new PosthornError("unanswered", `Cannot get an answer to "${message.id}": nobody gave one`);
     }
     return record.answer;
+  }
+
+  /** Waits for the end of a question: where there is a time for the whole, everybody asked has all of it. */
+  async #waitForAnswer(planId: string, signal: AbortSignal, hasTime: boolean): Promise<void> {
+    const { outbox, plans } = this.#parts;
+    const end = await outbox.ledger.waitFor(planId, { signal });
+    const record = end.status === "dead" && hasTime ? await plans.find(planId) : undefined;
+    if (record === undefined || !mayBeAnswered(record)) return;
+    await outbox.ledger.waitFor(planId, { signal, until: ({ status }) => ANSWERED.has(status) });
   }
 
   /** Settles a plan by its delivery id or its notification's id. @returns Whether it was under way. */
@@ -141,6 +163,10 @@ export class Notifications {
     }
     throw new ConflictError(`Cannot begin notification "${message.id}": the same is being begun again and again`);
   }
+}
+
+function mayBeAnswered({ plan, state }: PlanRecord): boolean {
+  return leavesOf(plan).some(({ leaf }) => ANSWERABLE.has(stateAt(state, leaf)?.status ?? "idle"));
 }
 
 /** The plan of a notification or question. */

@@ -187,7 +187,7 @@ function addressFor(channel: Communicator, recipient: string): string | undefine
 /** `type: fallback` with `channels`, `policy`, `confirm`, `within` (seconds), `others` and `others_text`. */
 export const fallback: BackendType = {
   type: "fallback",
-  create(name: string, config: BackendConfig, { resolve }: BackendContext): Communicator {
+  create(name: string, config: BackendConfig, { resolve, logger }: BackendContext): Communicator {
     const { channels, policy, confirm, within, others, others_text: othersText } = config as
       & BackendConfig
       & Readonly<Record<string, unknown>>;
@@ -217,7 +217,7 @@ export const fallback: BackendType = {
       });
     }
     if (issues.length > 0) throw new ConfigError(issues);
-    return new FallbackCommunicator(name, {
+    const group = new FallbackCommunicator(name, {
       channels: (channels as readonly string[]).map(resolve),
       ...(policy === "parallel" ? { policy } : {}),
       ...(confirmation === undefined ? {} : { confirm: confirmation }),
@@ -225,5 +225,15 @@ export const fallback: BackendType = {
       ...(told === undefined ? {} : { others: told }),
       ...(said === undefined ? {} : { othersText: said }),
     });
+    if (confirmation === "reply" && !takesMessagesIn(group)) {
+      logger.warn("fallback group waits for answers, and no channel of it takes messages in", { backend: name });
+    }
+    return group;
   },
 };
+
+function takesMessagesIn({ channels }: FallbackCommunicator): boolean {
+  return channels.some((channel) =>
+    channel instanceof FallbackCommunicator ? takesMessagesIn(channel) : channel.capabilities.receives
+  );
+}

@@ -250,6 +250,66 @@ describe("which question an answer is for", () => {
   });
 });
 
+describe("how long a question waits", () => {
+  const BOTH = { recipient: { chat: "ann", mail: "bob" }, textContent: "Deploy?", channels: ["chat", "mail"] };
+
+  it("Application.ask() waits its whole time, though each had its own", async () => {
+    const it = await scene();
+    const options = { policy: "ordered", withinMs: 60_000, timeoutMs: 600_000 } as const;
+    const asked = it.app.ask({ ...BOTH, notificationId: "q" }, options);
+    await eventually(it.clock, () => it.mail.seen.length === 1, 1_000);
+    await it.clock.advance(300_000);
+    await it.hear(plainly(it, "m1", "yes"));
+    assert.equal((await asked).text, "yes");
+    assert.deepEqual(it.mail.texts, ["Deploy?", "Answered on chat"]);
+    assert.deepEqual(await it.app.plans.deadPlans(), [], "what is answered late is not given up");
+    const late = it.app.ask({ ...BOTH, notificationId: "r" }, options);
+    const rejected = assert.rejects(late, { code: "unanswered" });
+    await eventually(it.clock, () => it.mail.seen.length === 3, 1_000);
+    await it.clock.advance(600_000);
+    await rejected;
+    assert.equal((await it.store.listState("awaiting/")).length, 0, "nothing waits for it any more");
+    assert.deepEqual(await it.app.plans.deadPlans(), []);
+    await stop(it);
+  });
+
+  it("Application.ask() without a time ends with the last one's, and at once when nobody can be asked", async () => {
+    const it = await scene();
+    const asked = it.app.ask({ ...BOTH, notificationId: "q" }, { policy: "ordered", withinMs: 60_000 });
+    const rejected = assert.rejects(asked, { code: "unanswered" });
+    await eventually(it.clock, () => it.mail.seen.length === 1, 1_000);
+    await it.clock.advance(61_000);
+    await rejected;
+    it.chat.script.push(REFUSED);
+    const refused = it.app.ask({ ...BOTH, notificationId: "r", channels: ["chat"] }, { timeoutMs: 86_400_000 });
+    const unasked = assert.rejects(refused, { code: "unanswered" });
+    await it.clock.advance(100);
+    await unasked;
+    await stop(it);
+  });
+
+  it("says where nobody can answer", async () => {
+    const deaf = new ScriptedCommunicator("deaf");
+    Object.assign(deaf, { capabilities: { receives: false, html: false, attachments: false, edits: false } });
+    const warnings: string[] = [];
+    const note = (message: string): void => void warnings.push(message);
+    const logger: Logger = { debug: () => {}, info: () => {}, warn: note, error: note };
+    const clock = new ManualClock();
+    const on_call = { type: "fallback", channels: ["deaf"], confirm: "reply" };
+    const app = await Application.create(
+      { communications: { enabled: true, backends: { deaf: { type: "deaf" }, on_call } } },
+      { backends: [fallback, { type: "deaf", create: () => deaf }], clock, logger },
+    );
+    assert.deepEqual(warnings, ["fallback group waits for answers, and no channel of it takes messages in"]);
+    const asked = app.ask({ notificationId: "q", recipient: { deaf: "ann" }, textContent: "?", channels: ["deaf"] });
+    await eventually(clock, () => deaf.seen.length === 1);
+    assert.equal(warnings[1], "question can be answered by acknowledge() only: no channel of it takes messages in");
+    await app.acknowledge("q", { text: "yes" });
+    assert.equal((await asked).text, "yes");
+    await stop({ app, clock });
+  });
+});
+
 describe("what the others hear of an answer", () => {
   const BOTH = { recipient: { chat: "ann", mail: "bob" }, textContent: "Deploy?", channels: ["chat", "mail"] };
 
