@@ -52,11 +52,27 @@ async function useAlone(place, tarball) {
     `const { name } = (await import("posthorn/package.json", { with: { type: "json" } })).default;`,
     `if (name !== "posthorn") throw new Error("package.json is not exported");`,
   ]);
+  checkLinks(path.join(place, "node_modules/posthorn"));
   const loaded = readdirSync(path.join(place, "node_modules")).filter((name) => !name.startsWith("."));
   if (loaded.join() !== "posthorn") throw new Error(`Cannot ship: installing posthorn also installs ${loaded}`);
   for (const node of ["node", "oldestNode"]) {
     await must(`main entry on ${node}`, pathOf(node), ["main.mjs"], { cwd: place });
   }
+}
+
+/** Every page of the package finds what it links to, in the package. */
+function checkLinks(root) {
+  const pages = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".md"));
+  const dead = [];
+  for (const page of pages) {
+    const text = readFileSync(path.join(root, page), "utf8").replaceAll(/^(`{3,}).*?^\1/gms, "");
+    for (const [, target] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      if (!existsSync(path.join(root, path.dirname(page), target))) dead.push(`${page}: ${target}`);
+    }
+  }
+  if (pages.length < 2) dead.push("the pages of docs/ are missing");
+  if (dead.length > 0) throw new Error(`Cannot ship pages with dead links:\n  ${dead.join("\n  ")}`);
 }
 
 /** With the peers in reach, each entry loads, and its types resolve under nodenext and bundler. */
