@@ -27,7 +27,8 @@ export {
   type QueueEventSubscriberOptions,
   TrackingEventSubscriber,
 } from "./dispatcher/subscribers.ts";
-export type { AskOptions, DeliverOptions, DurableOutcome, SkippedChannel } from "./application/notification-plan.ts";
+export type { AskOptions, DeliverOptions } from "./application/notification-options.ts";
+export type { DurableOutcome, SkippedChannel } from "./application/notification-plan.ts";
 export * from "./delivery/channel-registry.ts";
 export * from "./delivery/delivery-channel.ts";
 export * from "./delivery/delivery-plan.ts";

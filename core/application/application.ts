@@ -30,7 +30,8 @@ import { beginGroupPlan } from "./group-plan.ts";
 import { Intake } from "./intake.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Messenger } from "./messenger.ts";
-import type { AskOptions, DeliverOptions, DurableOutcome } from "./notification-plan.ts";
+import type { AskOptions, DeliverOptions } from "./notification-options.ts";
+import type { DurableOutcome } from "./notification-plan.ts";
 import { Notifications } from "./notifications.ts";
 import { withRests } from "./resting-report.ts";
 import { type PumpLimits, pumpOnce, type PumpReport } from "./pump.ts";
@@ -261,7 +262,8 @@ export class Application {
    * @param payload What is said, to whom; `channels` names backends in the order they are tried.
    * @param options How they are tried, what counts as arrived, and what ends the wait (not the delivery).
    * @returns What came of it, with every attempt from the ledger.
-   * @throws {ValidationError} If the payload is not one, or names a backend that is not there.
+   * @throws {ValidationError} If the payload or an option is not one, or names a backend that is not there.
+   * @throws {ConflictError} If a question has this `notificationId`.
    */
   deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
     return this.#notifications.deliver(payload, options);
@@ -274,7 +276,10 @@ export class Application {
    * @param payload The question, and whom to ask; `channels` names backends.
    * @param options Whether all are asked at once (the default) or one after the other, and for how long.
    * @returns The answer, and where it came from.
-   * @throws {PosthornError} With code `unanswered` when nobody answered in time, or nobody could be asked.
+   * @throws {PosthornError} With code `unanswered` when nobody answered in time, or nobody could be asked: its message says
+   * how each channel did.
+   * @throws {ValidationError} If the payload or an option is not one, or names a backend that is not there.
+   * @throws {ConflictError} If a notification has this `notificationId`.
    */
   ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
     return this.#notifications.ask(payload, options);

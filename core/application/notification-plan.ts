@@ -5,50 +5,13 @@
  */
 import type { Communicator } from "../communicators/communicator.ts";
 import { FallbackCommunicator, type PlanTerms } from "../delivery/fallback-group.ts";
-import { type Confirmation, leavesOf, type OthersPolicy, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
+import { leavesOf, type PlanNode, stateAt } from "../delivery/delivery-plan.ts";
 import type { Notification } from "../delivery/notification.ts";
 import { ValidationError } from "../errors.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { PlanRecord } from "../outbox/plan-runner.ts";
 import { nearest } from "../support/nearest.ts";
-
-/** How {@link Application.deliver} tries. A fallback group among the channels keeps what it says itself. */
-export interface DeliverOptions {
-  /** One after the other, or all at once. @default `"ordered"` */
-  readonly policy?: "ordered" | "parallel";
-  /** What counts as arrived. @default `"accepted"` */
-  readonly confirm?: Confirmation;
-  /** How long a channel has to arrive; then the next is tried. @default for ever */
-  readonly withinMs?: number;
-  /** With `confirm: "reply"`: what those who were asked too hear once somebody has answered. @default `"tell"` */
-  readonly others?: OthersPolicy;
-  /** How that is said: see {@link AskOptions.othersText}. */
-  readonly othersText?: string;
-  /** Ends the wait, not the delivery. */
-  readonly signal?: AbortSignal;
-}
-
-/** How {@link Application.ask} asks. A fallback group among the channels keeps its own policy and time. */
-export interface AskOptions {
-  /** All at once, or one after the other. @default `"parallel"` */
-  readonly policy?: "ordered" | "parallel";
-  /** With `ordered`: how long each has to answer; then the next is asked. @default for ever */
-  readonly withinMs?: number;
-  /** What those who were asked too hear once somebody has answered. @default `"tell"` */
-  readonly others?: OthersPolicy;
-  /**
-   * How that is said; `{sender}` and `{backend}` in it are who answered and where.
-   * @default `"Answered by {sender} on {backend}"`
-   */
-  readonly othersText?: string;
-  /**
-   * How long to wait for an answer; then the question is closed.
-   * @default for ever; with `withinMs` until the last one's time is over
-   */
-  readonly timeoutMs?: number;
-  /** Ends the wait, not the question. */
-  readonly signal?: AbortSignal;
-}
+import type { AskOptions, DeliverOptions } from "./notification-options.ts";
 
 /** What came of a delivery through the outbox. */
 export interface DurableOutcome {
@@ -85,13 +48,14 @@ export function notificationPlan(
   communicators: ReadonlyMap<string, Communicator>,
   options: DeliverOptions,
 ): PlanNode {
-  const { policy = "ordered", confirm, withinMs } = options;
-  const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === undefined ? {} : { withinMs }) };
+  const { policy = "ordered", confirm, withinMs = Infinity } = options;
+  const terms = { ...(confirm === undefined ? {} : { confirm }), ...(withinMs === Infinity ? {} : { withinMs }) };
   const nodeFor = (communicator: Communicator, own: PlanTerms = {}): PlanNode => {
-    const recipient = notification.recipient[communicator.addressKind ?? communicator.name];
+    const kind = communicator.addressKind ?? communicator.name;
+    const recipient = notification.recipient[kind];
     const leaf = { kind: "leaf", backendName: communicator.name, ...terms, ...own } as const;
     return recipient === undefined || recipient === ""
-      ? { ...leaf, skip: "the recipient has no address of this kind" }
+      ? { ...leaf, skip: `the recipient has no address "${kind}"` }
       : { ...leaf, recipient };
   };
   const children = chosen(notification, communicators).map((communicator) =>
@@ -156,3 +120,19 @@ export function arrivedBy(record: PlanRecord): string | undefined {
   const done = leavesOf(record.plan).find(({ leaf }) => stateAt(record.state, leaf)?.status === "done");
   return record.answer?.backendName ?? done?.node.backendName;
 }
+
+/** Why nobody has answered a question, channel by channel: for the error that says so. */
+export function reasonsOf(record: PlanRecord): string {
+  return leavesOf(record.plan).map(({ leaf, node: { backendName } }) => {
+    const { status, reason } = stateAt(record.state, leaf) ?? { status: "idle" };
+    const words = WORDS[status];
+    return `${backendName}: ${words ?? reason ?? status}`;
+  }).join("; ");
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  idle: "not asked",
+  sent: "no answer",
+  late: "no answer in time",
+  cancelled: "not asked any more",
+};

@@ -4,10 +4,9 @@
  * @module
  */
 import { leavesOf, type PlanNode, type PlanStatus, stateAt } from "../delivery/delivery-plan.ts";
-import { assertOthersText, OTHERS_POLICIES } from "../delivery/fallback-group.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "../delivery/notification.ts";
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
-import { ConflictError, kindOf, PosthornError, ValidationError } from "../errors.ts";
+import { ConflictError, PosthornError } from "../errors.ts";
 import type { DeliveryStatus } from "../message/delivery-event.ts";
 import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createOutgoingMessage, type OutgoingMessage } from "../message/outgoing-message.ts";
@@ -15,13 +14,13 @@ import type { Outbox } from "../outbox/outbox.ts";
 import type { PlanAnswer, PlanRecord, PlanRunner, PlanTraits } from "../outbox/plan-runner.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Logger } from "../support/logger.ts";
+import { type AskOptions, checkAskOptions, checkDeliverOptions, type DeliverOptions } from "./notification-options.ts";
 import {
   arrivedBy,
-  type AskOptions,
-  type DeliverOptions,
   type DurableOutcome,
   notificationPlan,
   questionPlan,
+  reasonsOf,
   skippedOf,
 } from "./notification-plan.ts";
 
@@ -64,6 +63,7 @@ export class Notifications {
   /** See `Application.deliver`. */
   async deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
     const notification = checkNotification(payload);
+    checkDeliverOptions(options);
     const message = this.#message(notification, "notification");
     const planId = await this.#start(
       message,
@@ -91,12 +91,12 @@ export class Notifications {
   /** See `Application.ask`. */
   async ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
     const notification = checkNotification(payload);
-    const { timeoutMs, signal } = options;
+    const { timeoutMs = Infinity, signal } = checkAskOptions(options);
     const { dispatcher, logger } = this.#parts;
     const message = this.#message(notification, "question");
     const plan = questionPlan(notification, dispatcher.communicators, options);
     const asked = leavesOf(plan).filter(({ node }) => node.skip === undefined).map(({ node }) => node.backendName);
-    if (!asked.some((name) => dispatcher.find(name)?.capabilities.receives === true)) {
+    if (asked.length > 0 && !asked.some((name) => dispatcher.find(name)?.capabilities.receives === true)) {
       logger.warn("question can be answered by acknowledge() only: no channel of it takes messages in", {
         notificationId: message.id,
         channels: asked.join(", "),
@@ -104,10 +104,10 @@ export class Notifications {
     }
     const planId = await this.#start(message, plan, { isQuestion: true, ...othersOf(options) });
     const timeout = new AbortController();
-    const timer = timeoutMs === undefined ? undefined : this.#parts.clock.setTimer(timeoutMs, () => timeout.abort());
+    const timer = timeoutMs === Infinity ? undefined : this.#parts.clock.setTimer(timeoutMs, () => timeout.abort());
     try {
       const both = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]);
-      await this.#waitForAnswer(planId, both, timeoutMs !== undefined);
+      await this.#waitForAnswer(planId, both, timeoutMs !== Infinity);
     } catch (error) {
       if (!timeout.signal.aborted) throw error;
       await this.#parts.plans.settle(planId, false);
@@ -116,7 +116,8 @@ export class Notifications {
     }
     const record = await this.#parts.plans.find(planId);
     if (record?.answer === undefined) {
-      throw new PosthornError("unanswered", `Cannot get an answer to "${message.id}": nobody gave one`);
+      const reasons = record === undefined ? "it is not known any more" : reasonsOf(record);
+      throw new PosthornError("unanswered", `Cannot get an answer to "${message.id}": nobody gave one (${reasons})`);
     }
     return record.answer;
   }
@@ -154,7 +155,8 @@ export class Notifications {
   async #start(message: OutgoingMessage, plan: PlanNode, traits: PlanTraits): Promise<string> {
     const planId = await planIdOf(message.id);
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-      if (await this.#parts.plans.find(planId) !== undefined) return planId;
+      const known = await this.#parts.plans.find(planId);
+      if (known !== undefined) return assertSame(known, traits);
       const move = await this.#parts.plans.begin(planId, "notification", plan, message, traits);
       const { committed } = await this.#parts.outbox.commit(move.operations);
       if (!committed) continue; // somebody else began the same one
@@ -169,18 +171,18 @@ function mayBeAnswered({ plan, state }: PlanRecord): boolean {
   return leavesOf(plan).some(({ leaf }) => ANSWERABLE.has(stateAt(state, leaf)?.status ?? "idle"));
 }
 
+/** The same id again is the same notification, or the same question, and not one for the other. */
+function assertSame({ planId, message, isQuestion = false }: PlanRecord, traits: PlanTraits): string {
+  if (isQuestion === (traits.isQuestion ?? false)) return planId;
+  const [verb, other] = isQuestion ? ["deliver", "question"] : ["ask", "notification"];
+  throw new ConflictError(`Cannot ${verb} "${message.id}": a ${other} has this notificationId; give it another one`);
+}
+
 /** The plan of a notification or question. */
 function planIdOf(notificationId: string): string | Promise<string> {
   return deliveryIdOf(notificationId, "notification");
 }
 
 function othersOf({ others, othersText }: Pick<AskOptions, "others" | "othersText">): PlanTraits {
-  if (others !== undefined && !OTHERS_POLICIES.includes(others)) {
-    const words = OTHERS_POLICIES.join(", ");
-    throw new ValidationError("others", `Cannot accept 'others': it must be one of ${words}, not ${kindOf(others)}`);
-  }
-  return {
-    ...(others === undefined ? {} : { others }),
-    ...(othersText === undefined ? {} : { othersText: assertOthersText(othersText) }),
-  };
+  return { ...(others === undefined ? {} : { others }), ...(othersText === undefined ? {} : { othersText }) };
 }

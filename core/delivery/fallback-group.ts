@@ -10,7 +10,6 @@ import { deliveryIdOf } from "../message/delivery-id.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import type { Confirmation, OthersPolicy, PlanLeaf, PlanNode } from "./delivery-plan.ts";
-import { assertText } from "../support/assert.ts";
 import { errorWord } from "./error-word.ts";
 
 /** What a fallback group is made from. */
@@ -35,14 +34,10 @@ export interface FallbackOptions {
 /** What a group says of each delivery, beside where it goes. */
 export type PlanTerms = Pick<PlanLeaf, "confirm" | "withinMs">;
 
-const CONFIRMATIONS: readonly Confirmation[] = ["accepted", "delivered", "read", "reply"];
+/** What may count as arrived. */
+export const CONFIRMATIONS: readonly Confirmation[] = ["accepted", "delivered", "read", "reply"];
 /** What those who were asked too may hear of an answer. */
 export const OTHERS_POLICIES: readonly OthersPolicy[] = ["tell", "edit", "leave"];
-
-/** Checks what those who were asked too are told. @throws {ValidationError} If it is no text. */
-export function assertOthersText(value: unknown): string {
-  return assertText(value, "othersText", { maxLength: 500, multiline: true });
-}
 
 /**
  * Several backends as one: the first that delivers wins. Behind an outbox it is a plan, kept in the store and followed step

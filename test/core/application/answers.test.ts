@@ -4,6 +4,7 @@ import {
   Application,
   type CommunicatorCapabilities,
   ConfigError,
+  ConflictError,
   type EditedMessage,
   fallback,
   type IncomingMessage,
@@ -285,6 +286,55 @@ describe("how long a question waits", () => {
     const unasked = assert.rejects(refused, { code: "unanswered" });
     await it.clock.advance(100);
     await unasked;
+    await stop(it);
+  });
+
+  it("Application.ask() says how each channel did when nobody answered", async () => {
+    const it = await scene();
+    it.chat.script.push(REFUSED);
+    const asked = it.app.ask({ notificationId: "q", recipient: { chat: "ann", post: "Bob" }, textContent: "?" });
+    const rejected = assert.rejects(asked, {
+      code: "unanswered",
+      message: 'Cannot get an answer to "q": nobody gave one ' +
+        '(chat: invalid-recipient; mail: the recipient has no address "mail")',
+    });
+    await it.clock.advance(100);
+    await rejected;
+    await stop(it);
+  });
+
+  it("Application.ask() and deliver() refuse options that are none, and each other's ids", async () => {
+    const it = await scene();
+    const { app, clock } = it;
+    const payload = { ...BOTH, notificationId: "n" };
+    const refused = [
+      [() => app.ask(payload, { timeout: 5 } as never), "timeout", /did you mean "timeoutMs"/],
+      [() => app.ask(payload, { timeoutMs: 0 }), "timeoutMs", /at least 1/],
+      [() => app.ask(payload, { policy: "order" as "ordered" }), "policy", /one of ordered, parallel/],
+      [() => app.ask(payload, { signal: {} as AbortSignal }), "signal", /AbortSignal/],
+      [() => app.ask(payload, 7 as never), "options", /an object, not/],
+      [() => app.deliver(payload, { withinMs: "5s" as never }), "withinMs", /milliseconds/],
+      [() => app.deliver(payload, { confirm: "seen" as "read" }), "confirm", /one of accepted, delivered, read, reply/],
+      [() => app.deliver(payload, { confirm: "read", timeoutMs: 1 } as never), "timeoutMs", /known options are/],
+    ] as const;
+    for (const [run, argument, words] of refused) {
+      await assert.rejects(run, (error: unknown) => {
+        assert.ok(error instanceof ValidationError, String(error));
+        assert.equal(error.argument, argument);
+        assert.match(error.message, words);
+        return true;
+      });
+    }
+    assert.deepEqual([it.chat.seen, it.mail.seen], [[], []]);
+    const delivered = app.deliver(payload, { withinMs: Infinity });
+    await eventually(clock, () => it.chat.seen.length === 1);
+    assert.equal((await delivered).delivered, true);
+    await assert.rejects(app.ask(payload), ConflictError);
+    const asked = app.ask({ ...payload, notificationId: "q" }, { timeoutMs: Infinity });
+    await eventually(clock, () => it.mail.seen.length === 1);
+    await assert.rejects(app.deliver({ ...payload, notificationId: "q" }), ConflictError);
+    await app.acknowledge("q");
+    assert.equal((await asked).text, "");
     await stop(it);
   });
 
