@@ -14,7 +14,7 @@ async function refusal(text: string): Promise<string> {
 
 const TOO_DEEP = /^: line \d+: nested deeper than 64 levels$/;
 
-describe("loadConfig, bombs", () => {
+describe("loadConfig, bombs (G38)", () => {
   const deep: Readonly<Record<string, string>> = {
     "100,000 brackets": "[".repeat(100_000),
     "100,000 brackets, closed": "[".repeat(100_000) + "]".repeat(100_000),

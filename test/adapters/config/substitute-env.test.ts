@@ -58,7 +58,7 @@ describe("substituteEnv", () => {
     );
   });
 
-  it("substituteEnv() names the variable that is missing, and the message that was written for it", async () => {
+  it("substituteEnv() names the variable that is missing, and the message that was written for it (G39)", async () => {
     assert.equal(await problemOf("${NONE}", env), "the environment variable NONE is not set");
     assert.equal(await problemOf("${NONE:?}", env), "the environment variable NONE is not set");
     assert.equal(await problemOf("${NONE:?ask ops}", env), "the environment variable NONE is not set: ask ops");
@@ -90,7 +90,7 @@ describe("substituteEnv", () => {
     assert.deepEqual(config, { server: { port: 1, emulator: true } });
   });
 
-  it("substituteEnv() keeps 10,000 random values as they are", async () => {
+  it("substituteEnv() keeps 10,000 random values as they are, looked at once (G39, P20)", async () => {
     const nasty = fc.constantFrom(
       "${A}",
       "$${",

@@ -133,7 +133,7 @@ function countOf(server: SmtpStandIn, verb: string): number {
 }
 
 describe("SmtpCommunicator.send() in a scripted dialogue", () => {
-  it("is tried in at least 60 dialogues", () => assert.ok(DIALOGUES.length >= 60));
+  it("is tried in at least 60 dialogues (G29)", () => assert.ok(DIALOGUES.length >= 60));
 
   for (const dialogue of DIALOGUES) {
     const { stage, answer, expected, keep = false, pipelining, reply = "" } = dialogue;

@@ -98,7 +98,7 @@ function ended(text: string): string {
 }
 
 describe("composeMail() with hostile parts", () => {
-  it(`gives exactly the headers and parts asked for, or refuses, ${COMPOSED} times`, () => {
+  it(`gives exactly the headers and parts asked for, or refuses, ${COMPOSED} times (G30)`, () => {
     const hostility = createHostility(SEED);
     const { text, address, chance, pick } = hostility;
     let composed = 0;
@@ -180,7 +180,7 @@ function readWire(wire: string): { readonly recipients: readonly string[]; reado
 
 describe("SmtpCommunicator.send() with hostile messages", () => {
   it(
-    `puts not one line more on the wire, and nobody who was not asked for, ${SENT} times`,
+    `puts not one line more on the wire, and nobody who was not asked for, ${SENT} times (G30)`,
     () =>
       withMail({ mail: { maxMessagesPerConnection: 1_000_000 } }, async ({ server, mail }) => {
         const hostility = createHostility(SEED + 1);

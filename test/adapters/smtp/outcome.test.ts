@@ -153,7 +153,7 @@ function verdictOf(receipt: ReturnType<typeof classifySmtpFault>): Verdict {
 }
 
 describe("classifySmtpFault()", () => {
-  it("has an expectation for at least 100 combinations", () => {
+  it("has an expectation for at least 100 combinations (G12)", () => {
     assert.ok(REPLIES.length + FAULTS.length >= 100);
   });
 

@@ -100,7 +100,7 @@ async function through(
   return clear;
 }
 
-describe("SmtpCommunicator with a man in the middle", () => {
+describe("SmtpCommunicator with a man in the middle (G31)", () => {
   it("says nothing after the greeting where STARTTLS is removed from the offer and refused", async () => {
     const clear = await through({ strip: true }, (receipt) => {
       assertRefused(receipt, "policy", /^STARTTLS/);

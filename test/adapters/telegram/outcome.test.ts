@@ -402,7 +402,7 @@ for (
 }
 
 describe("the outcome table", () => {
-  it("send() has at least 60 rows of it", () => {
+  it("send() has at least 60 rows of it (G12)", () => {
     const rows = [...API_ROWS, ...FOREIGN_ROWS, ...NETWORK_ROWS];
     assert.ok(rows.length >= 60, `${rows.length} rows`);
     assert.equal(new Set(rows.map(({ when }) => when)).size, rows.length);

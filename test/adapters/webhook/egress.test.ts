@@ -15,7 +15,7 @@ class Canary extends HttpStandIn {
   }
 }
 
-describe("egress", () => {
+describe("egress (G36)", () => {
   let canary = new Canary();
   let port = 0;
 

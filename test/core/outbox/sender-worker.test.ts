@@ -257,7 +257,7 @@ describe("SenderWorker", () => {
     await stop(it);
   });
 
-  it("holds up no other backend when one hangs", async () => {
+  it("holds up no other backend when one hangs (G16)", async () => {
     const clock = new ManualClock();
     const hung = new ScriptedCommunicator("hung");
     hung.script.push(
