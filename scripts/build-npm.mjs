@@ -55,6 +55,9 @@ async function useAlone(place, tarball) {
   checkLinks(path.join(place, "node_modules/posthorn"));
   const loaded = readdirSync(path.join(place, "node_modules")).filter((name) => !name.startsWith("."));
   if (loaded.join() !== "posthorn") throw new Error(`Cannot ship: installing posthorn also installs ${loaded}`);
+  write(place, "posthorn.yaml", ["communications: { enabled: true }"]);
+  const { output } = await run(path.join(place, "node_modules/.bin/posthorn"), ["check"], { cwd: place });
+  if (!output.includes("npm install valibot yaml")) throw new Error(`Cannot ship a command that says: ${output}`);
   for (const node of ["node", "oldestNode"]) {
     await must(`main entry on ${node}`, pathOf(node), ["main.mjs"], { cwd: place });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { type BackendType, ConfigError, fallback, noOp } from "../../core/mod.ts";
+import { isMissing } from "./missing-package.ts";
 
 interface BuiltIn {
   /** The package it needs, if any. */
@@ -45,13 +46,7 @@ async function loadOne(type: string): Promise<BackendType> {
     return await builtIn.load();
   } catch (error) {
     if (builtIn.needs === undefined || !isMissing(builtIn.needs, error)) throw error;
-    const message = `type ${type} needs the package ${builtIn.needs}: install it`;
+    const message = `type ${type} needs the package ${builtIn.needs}: npm install ${builtIn.needs}`;
     throw new ConfigError([{ path: "communications.backends", message }], { cause: error });
   }
-}
-
-/** Whether it was this package that could not be found: every runtime has it in quotes in the message. */
-function isMissing(name: string, error: unknown): boolean {
-  if (!(error instanceof Error) || !/cannot find|could not find|not a dependency/i.test(error.message)) return false;
-  return error.message.includes(`'${name}`) || error.message.includes(`"${name}`);
 }

@@ -3,10 +3,12 @@
  *
  * @module
  */
-import { type BackendType, registeredBackends } from "../../core/mod.ts";
+import { type BackendType, PosthornError, registeredBackends } from "../../core/mod.ts";
+import type { LoadedConfig } from "../config/check-config.ts";
 import type { LoadConfigOptions } from "../config/load-config.ts";
 import type { PosthornConfig } from "../config/config-types.ts";
 import { loadBuiltInBackends } from "./built-in-backends.ts";
+import { isMissing } from "./missing-package.ts";
 
 /** Options of {@link prepareApplication}. */
 export interface PrepareOptions extends Pick<LoadConfigOptions, "env" | "parse" | "maxBytes"> {
@@ -33,21 +35,34 @@ export interface PreparedApplication {
  * @param source The configuration: YAML, or an object.
  * @param options Variables, kinds of your own.
  * @throws {ConfigError} With everything that is wrong.
+ * @throws {PosthornError} With code `missing-package` if valibot is not installed.
  */
 export async function prepareApplication(
   source: string | object,
   options: PrepareOptions = {},
 ): Promise<PreparedApplication> {
   const own = await ownBackends(options.backends ?? []);
-  const { checkConfig, loadConfig } = await import("../config/mod.ts");
-  const checked = typeof source === "string"
-    ? await loadConfig(source, { ...options, backends: own })
-    : await checkConfig(source, { ...options, backends: own });
+  const checked = await read(source, { ...options, backends: own });
   const taken = new Set(own.map(({ type }) => type));
   const named = Object.values(checked.config.communications?.backends ?? {})
     .filter(({ type, enabled }) => enabled !== false && !taken.has(type))
     .map(({ type }) => type);
   return { ...checked, backends: [...own, ...await loadBuiltInBackends(named)] };
+}
+
+async function read(source: string | object, options: PrepareOptions): Promise<LoadedConfig> {
+  try {
+    const { checkConfig, loadConfig } = await import("../config/mod.ts");
+    return typeof source === "string" ? await loadConfig(source, options) : await checkConfig(source, options);
+  } catch (error) {
+    if (!isMissing("valibot", error)) throw error;
+    const packages = typeof source === "string" && options.parse === undefined ? "valibot yaml" : "valibot";
+    throw new PosthornError(
+      "missing-package",
+      `Cannot read a configuration: a package is missing; npm install ${packages}`,
+      { cause: error },
+    );
+  }
 }
 
 /** What is the user's own: a kind of the library that is passed by hand is still the library's, with its schema. */

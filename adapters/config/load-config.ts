@@ -52,7 +52,7 @@ async function parseAsYaml(source: string, maxBytes: number): Promise<ParsedConf
   const { parseYaml } = await import("./parse-yaml.ts").catch((error: unknown) => {
     throw new ConfigError([{
       path: "",
-      message: "reading YAML needs the package yaml: install it, or pass a parser of your own as { parse }",
+      message: "reading YAML needs the package yaml: npm install yaml, or pass a parser of your own as { parse }",
     }], { cause: error });
   });
   return parseYaml(source, maxBytes);
