@@ -28,6 +28,14 @@ const SHORTEST_WAIT_MS = 250;
 /** How many ids of one delivery the ledger keeps. */
 const MAX_IDS = 100;
 
+/** An entry of the ledger. */
+export interface LedgerNote {
+  /** The entry. */
+  readonly event: DeliveryEvent;
+  /** Its own id, where the same may be noted twice. */
+  readonly id?: string;
+}
+
 /** One claimed row. */
 export interface Attempt {
   /** The queue it is in. */
@@ -38,6 +46,8 @@ export interface Attempt {
   readonly row: OutboxRow;
   /** It is a step of a plan that has another way, and it cannot have arrived by this one. */
   readonly isReplaceable?: boolean;
+  /** What is noted with whatever becomes of it. */
+  readonly notes?: readonly LedgerNote[];
 }
 
 /** What a settler is made from. */
@@ -271,7 +281,9 @@ export class AttemptSettler {
   /** The operations that record entries. Observers hear of the entries once the settlement is committed. */
   announce(attempt: Attempt, events: readonly DeliveryEvent[]): readonly StoreOperation[] {
     this.#announcements.set(attempt.claimed, { row: attempt.row, events });
-    return events.map((event) => this.#options.outbox.ledger.operation(event));
+    const { ledger } = this.#options.outbox;
+    const notes = (attempt.notes ?? []).map(({ event, id }) => ledger.operation(event, id));
+    return [...notes, ...events.map((event) => ledger.operation(event))];
   }
 
   /** Tells observers of a settlement once it is committed. */
@@ -282,11 +294,14 @@ export class AttemptSettler {
     for (const event of announcement.events) this.#options.outbox.notify(event, message);
   }
 
-  /** Records an entry at once, before the attempt has ended. */
-  async record(attempt: Attempt, event: DeliveryEvent, id?: string): Promise<void> {
+  /** Records entries at once, before the attempt has ended. */
+  async record(attempt: Attempt, notes: readonly LedgerNote[]): Promise<void> {
     const { outbox } = this.#options;
-    const { results } = await outbox.store.commit([outbox.ledger.operation(event, id)]);
-    if (results[0]?.status === "done") outbox.notify(event, fromStoredMessage(attempt.row.message));
+    const { results } = await outbox.store.commit(notes.map(({ event, id }) => outbox.ledger.operation(event, id)));
+    const message = fromStoredMessage(attempt.row.message);
+    for (const [index, { event }] of notes.entries()) {
+      if (results[index]?.status === "done") outbox.notify(event, message);
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import { amendingStep, isRefusedForGood } from "./amending.ts";
-import { type Attempt, AttemptSettler, withRow } from "./attempt-settler.ts";
+import { type Attempt, AttemptSettler, type LedgerNote, withRow } from "./attempt-settler.ts";
 import type { Outbox } from "./outbox.ts";
 import { type OutboxRow, rowFromJson } from "./outbox-row.ts";
 import { Pacer } from "./pacing.ts";
@@ -135,15 +135,15 @@ export class SenderWorker {
     if (claimed.expiresAt !== undefined && claimed.expiresAt <= now) return this.#settler.bury(attempt, "expired");
     if (stored.held === true) return this.#settler.bury(attempt, "held");
     if (now - stored.queuedAt > (policy.maxAgeMs ?? 5 * DAY_MS)) return this.#settler.bury(attempt, "too-old");
-    const last = claimed.failures.at(-1);
-    const isAfterCrash = last?.reason === "lease-expired" && last.attempt === context.attempt - 1;
+    const crashed = crashedAttempts(claimed);
+    const isAfterCrash = crashed.at(-1) === context.attempt - 1;
     const permit = stored.plan === undefined ? undefined : await this.#options.permit?.(stored);
     if (permit?.isWanted === false) {
       const cancelled = this.#settler.event(attempt, "cancelled", { reason: "settled-elsewhere" });
-      const events = isAfterCrash ? [this.#crashed(attempt, context.attempt - 1), cancelled] : [cancelled];
-      return { kind: "ack", operations: this.#settler.announce(attempt, events) };
+      const notes = this.#crashes(attempt, crashed);
+      return { kind: "ack", operations: this.#settler.announce({ ...attempt, notes }, [cancelled]) };
     }
-    if (isAfterCrash) return await this.#afterCrash(attempt, context);
+    if (isAfterCrash) return await this.#afterCrash(attempt, context, crashed);
     // What may have arrived on this channel is not left to another one.
     const isReplaceable = permit?.hasAlternative === true && stored.possibleDuplicate !== true;
     if (!communicator.isStarted) {
@@ -154,19 +154,24 @@ export class SenderWorker {
   }
 
   /** The worker before died with it: it may or may not have been sent. */
-  async #afterCrash(attempt: Attempt, context: WorkContext): Promise<Settlement> {
+  async #afterCrash(attempt: Attempt, context: WorkContext, crashed: readonly number[]): Promise<Settlement> {
     const number = context.attempt - 1;
     const policy = this.#options.policy?.onUnknown ?? "retry";
     if (policy !== "retry" || number >= this.#retry.maxAttempts) {
-      return this.#settler.unknown(attempt, { outcome: "unknown", detail: CRASHED }, number);
+      const notes = this.#crashes(attempt, crashed.filter((each) => each !== number));
+      return this.#settler.unknown({ ...attempt, notes }, { outcome: "unknown", detail: CRASHED }, number);
     }
-    const event = this.#crashed(attempt, number);
-    await this.#settler.record(attempt, event, `${event.deliveryId}/unknown/${number}`);
+    await this.#settler.record(attempt, this.#crashes(attempt, crashed));
     return await this.#send(withRow(attempt, { possibleDuplicate: true }), context);
   }
 
-  #crashed(attempt: Attempt, number: number): DeliveryEvent {
-    return this.#settler.event(attempt, "unknown", { attempt: number, detail: CRASHED, possibleDuplicate: true });
+  /** The ends of attempts whose workers died: each is noted once, though who was about to note it died too. */
+  #crashes(attempt: Attempt, numbers: readonly number[]): readonly LedgerNote[] {
+    return numbers.map((number) => {
+      const facts = { attempt: number, detail: CRASHED, possibleDuplicate: true };
+      const event = this.#settler.event(attempt, "unknown", facts);
+      return { event, id: `${event.deliveryId}/${attempt.row.queuedAt}/unknown/${number}` }; // it may be redriven, and die again
+    });
   }
 
   async #send(attempt: Attempt, context: WorkContext): Promise<Settlement> {
@@ -191,7 +196,9 @@ export class SenderWorker {
         return postpone(0); // the worker stops, or the lease is lost: nothing was sent
       }
     }
-    await this.#settler.record(attempt, this.#settler.event(attempt, "attempting", { attempt: context.attempt }));
+    await this.#settler.record(attempt, [{
+      event: this.#settler.event(attempt, "attempting", { attempt: context.attempt }),
+    }]);
     this.#handedOver.add(attempt.claimed);
     const timeoutMs = policy.sendTimeoutMs ?? communicator.sendTimeoutMs ?? 60_000;
     const receipt = await sendOnce(row, context, { communicator, timeoutMs, clock, logger }, amending);
@@ -208,4 +215,10 @@ export class SenderWorker {
 /** Nothing was tried: back into the queue for a while, no attempt counted. */
 function postpone(delayMs: number): Settlement {
   return { kind: "release", release: { delayMs, countAttempt: false } };
+}
+
+/** The attempts whose workers died, since the last one that came to an end. */
+function crashedAttempts({ failures }: ClaimedMessage): readonly number[] {
+  const ended = failures.findLastIndex(({ reason }) => reason !== "lease-expired");
+  return failures.slice(ended + 1).map(({ attempt }) => attempt);
 }
