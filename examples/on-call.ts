@@ -13,7 +13,7 @@ import { createApplication } from "../adapters/app/mod.ts";
 import { SmtpStandIn, TelegramStandIn, WhatsAppStandIn } from "../adapters/emulator/stand-ins.ts";
 import { createHttpApp } from "../adapters/http/mod.ts";
 import { serve } from "../adapters/serve/mod.ts";
-import type { Application, DeliveryEvent, PlanAnswer } from "../mod.ts";
+import { type Application, type DeliveryEvent, NotRunningError, type PlanAnswer } from "../mod.ts";
 
 /** The variables that on-call.yaml names. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -36,8 +36,8 @@ export async function startOnCall(env: Env, say: (line: string) => void): Promis
     if (line !== undefined) say(line);
   });
   const stop = async (): Promise<void> => {
+    await app.stop(); // sends what is due first: who was paged too is told of the answer
     await server.stop();
-    await app.stop(); // first sends what is due: who was paged too is told of the answer
   };
   return { app, url: server.url, stop };
 }
@@ -147,10 +147,16 @@ if (import.meta.main) {
     say,
   );
   if (networks === undefined) say(`WhatsApp's webhooks come in at ${onCall.url}/webhooks/whatsapp`);
-  process.once("SIGINT", () => void onCall.stop().then(() => process.exit()));
-  networks?.mail.waitForMails(1).then(() => setTimeout(() => networks.answerOnTelegram("I take care of it"), 1_000));
-  const answer = await page(onCall, "The database is down");
-  say(answer === undefined ? "nobody answered" : `${answer.sender} on ${answer.backendName}: ${answer.text}`);
-  await onCall.stop();
-  await networks?.stop();
+  process.once("SIGINT", () => void onCall.stop());
+  networks?.mail.waitForMails(1).then(() => setTimeout(() => networks.answerOnTelegram("I take care of it"), 500));
+  try {
+    const answer = await page(onCall, "The database is down");
+    say(answer === undefined ? "nobody answered" : `${answer.sender} on ${answer.backendName}: ${answer.text}`);
+  } catch (error) {
+    if (!(error instanceof NotRunningError)) throw error;
+    say("stopped; with a store on disk the page would go on at the next start");
+  } finally {
+    await onCall.stop();
+    await networks?.stop();
+  }
 }

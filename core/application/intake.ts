@@ -63,20 +63,20 @@ export class Intake {
   async #settledBy(
     messages: readonly IncomingMessage[],
   ): Promise<{ readonly operations: readonly StoreOperation[]; readonly moves: readonly PlanMove[] }> {
-    const operations: StoreOperation[] = [];
+    const notes = new Map<string, StoreOperation>(); // by key: two messages of a conversation may note the same
     const moves = new Map<string, PlanMove>();
     const seen = new Set<string>();
     for (const message of messages) {
       if (seen.has(message.id) || (message.kind === "reaction" && message.text === "")) continue; // taken back
       seen.add(message.id);
       const followed = await this.#parts.plans.followReply(replyFrom(message));
-      operations.push(...followed.operations);
+      for (const operation of followed.operations) notes.set(keyOf(operation), operation);
       const { move } = followed;
       if (move === undefined || moves.has(move.record.planId)) continue; // the first answer of a batch counts
       moves.set(move.record.planId, move);
-      operations.push(...move.operations);
     }
-    return { operations, moves: [...moves.values()] };
+    const moved = [...moves.values()];
+    return { operations: [...notes.values(), ...moved.flatMap((move) => move.operations)], moves: moved };
   }
 
   /** With a handler, its router publishes; without one, nobody would. */
@@ -135,6 +135,10 @@ export class Intake {
     }
     throw new ConflictError("Cannot take receipts in: plans they move change faster than they can be written");
   }
+}
+
+function keyOf(operation: StoreOperation): string {
+  return "key" in operation ? operation.key : JSON.stringify(operation);
 }
 
 /** A message as plans see it. A reaction, or what is not understood, answers only what it names. */

@@ -65,17 +65,21 @@ export class AwaitedSteps {
 
   /** What notes that a step waits for an answer in the conversation with a recipient. */
   async open(backendName: string, recipient: string, step: Step): Promise<readonly StoreOperation[]> {
-    const { clock, logger } = this.#options;
-    const prefix = await this.#prefix(backendName, this.#conversationOf(backendName, recipient));
-    const waiting = (await this.#list(prefix)).filter((each) => !each.isClosed);
+    const { clock, logger, store } = this.#options;
+    const place = await placeOf(backendName, this.#conversationOf(backendName, recipient));
+    const { prefix, countKey } = place;
+    const counted = countOf(await store.getState(countKey)) + 1;
+    const waiting = counted <= MAX_AWAITED ? [] : (await this.#list(prefix)).filter((each) => !each.isClosed);
     const forgotten = waiting.slice(MAX_AWAITED - 1);
     for (const { planId } of forgotten) {
       const reason =
         `more than ${MAX_AWAITED} questions are open in the conversation: answer this one by a reply to it`;
       logger.warn("question is no longer answered by plain messages", { backend: backendName, planId, reason });
     }
+    const count = counted <= MAX_AWAITED ? counted : waiting.length - forgotten.length + 1;
     return [
       ...forgotten.map(({ key }): StoreOperation => ({ type: "delete-state", key })),
+      { type: "set-state", key: countKey, value: count, ttlMs: AWAITING_TTL_MS },
       {
         type: "set-state",
         key: keyOf(prefix, step),
@@ -90,7 +94,7 @@ export class AwaitedSteps {
    * about it, and must not answer an older question.
    */
   async close(backendName: string, recipient: string, step: Step): Promise<readonly StoreOperation[]> {
-    const prefix = await this.#prefix(backendName, this.#conversationOf(backendName, recipient));
+    const { prefix } = await placeOf(backendName, this.#conversationOf(backendName, recipient));
     const key = keyOf(prefix, step);
     const entry = await this.#options.store.getState(key);
     const awaited = entry === undefined ? undefined : awaitedFrom(entry);
@@ -101,14 +105,20 @@ export class AwaitedSteps {
 
   /** Finds the step a reply answers. */
   async answeredBy(reply: PlanReply): Promise<AnsweredStep> {
-    const prefix = await this.#prefix(reply.backendName, reply.conversation);
-    if (reply.replyTo !== undefined) {
-      return { step: await this.#named(reply, reply.replyTo, prefix), operations: [] };
-    }
-    if (reply.isAside === true) return NOTHING;
-    const [newest] = await this.#list(prefix);
-    if (newest === undefined) return NOTHING;
     const { clock, store, logger } = this.#options;
+    const { prefix, countKey } = await placeOf(reply.backendName, reply.conversation);
+    const counted = await store.getState(countKey);
+    const waiting = counted === undefined ? [] : await this.#list(prefix);
+    if (reply.replyTo !== undefined) {
+      return { step: await this.#named(reply, reply.replyTo, waiting), operations: [] };
+    }
+    const [newest] = waiting;
+    if (newest === undefined && counted !== undefined) {
+      // Unless something is opened meanwhile.
+      const { version } = counted;
+      return { step: undefined, operations: [{ type: "delete-state", key: countKey, expectedVersion: version }] };
+    }
+    if (newest === undefined || reply.isAside === true) return NOTHING;
     const key = `heard/${reply.messageId}`;
     if (await store.getState(key) !== undefined) return NOTHING;
     const heard: StoreOperation = {
@@ -126,10 +136,9 @@ export class AwaitedSteps {
   }
 
   /** The step a reply names: by the provider's id of its message, or by ours. What names something else answers nothing. */
-  async #named(reply: PlanReply, replyTo: string, prefix: string): Promise<Step | undefined> {
+  async #named(reply: PlanReply, replyTo: string, waiting: readonly Awaited[]): Promise<Step | undefined> {
     const { ledger, findBackend } = this.#options;
     const ours = stepOfDelivery(/^<?([^<>@]+)(?:@[^<>]*)?>?$/.exec(replyTo)?.[1] ?? "");
-    const waiting = await this.#list(prefix);
     for (const step of waiting) {
       if (ours?.planId === step.planId && ours.leaf === step.leaf) return step;
       const events = await ledger.eventsOfDelivery(deliveryIdOfStep(step.planId, step.leaf));
@@ -153,11 +162,19 @@ export class AwaitedSteps {
   #conversationOf(backendName: string, recipient: string): string {
     return this.#options.findBackend(backendName)?.conversationOf(recipient) ?? recipient;
   }
+}
 
-  async #prefix(backendName: string, conversation: string): Promise<string> {
-    const name = conversation.length <= MAX_PLAIN_KEY ? escaped(conversation) : await digestOf(conversation);
-    return `awaiting/${backendName}/${name}/`;
-  }
+/** Where a conversation has its steps, and, so that one look is enough where there are none, about how many. */
+async function placeOf(
+  backendName: string,
+  conversation: string,
+): Promise<{ readonly prefix: string; readonly countKey: string }> {
+  const name = conversation.length <= MAX_PLAIN_KEY ? escaped(conversation) : await digestOf(conversation);
+  return { prefix: `awaiting/${backendName}/${name}/`, countKey: `awaited/${backendName}/${name}` };
+}
+
+function countOf(entry: StateEntry | undefined): number {
+  return typeof entry?.value === "number" ? entry.value : 0;
 }
 
 function plain({ planId, leaf }: Step): JsonObject {

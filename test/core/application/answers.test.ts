@@ -203,6 +203,19 @@ describe("which question an answer is for", () => {
     await stop(it);
   });
 
+  it("Inbox.accept() takes many messages at once where questions were open once, and forgets that they were", async () => {
+    const it = await scene();
+    const asked = await it.ask("q");
+    await it.hear(plainly(it, "m1", "yes"));
+    assert.equal(asked.answer()?.text, "yes");
+    await it.clock.advance(120_000);
+    assert.equal((await it.store.listState("awaited/")).length, 1);
+    await it.chat.receive([plainly(it, "m2", "well"), plainly(it, "m3", "then")]);
+    assert.deepEqual(await it.store.listState("awaited/"), [], "the next message costs one look");
+    assert.deepEqual(await it.store.listState("awaiting/"), []);
+    await stop(it);
+  });
+
   it("Application.ask() takes a reaction to the question for an answer, one that is taken back for none", async () => {
     const it = await scene();
     const asked = await it.ask("q");
