@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, it } from "bun:test";
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -109,6 +109,32 @@ describe("documentation", () => {
     );
     assert.ok(named.length > 10, String(named.length));
     assert.deepEqual(named.filter((each) => !existsSync(new URL(each.split(": ")[1] ?? "", ROOT))), []);
+  });
+
+  it("documentation: every promise is shown by tests that are there, and every one that a test names is promised", () => {
+    const page = PAGES.find(({ path }) => path === "docs/guarantees.md") ?? assert.fail("no such page");
+    const rows = Array.from(page.text.matchAll(/^\| (G\d+) .*\|([^|]*)\| (yes|no) +\|$/gm), (row) => ({
+      number: row[1] ?? "",
+      tests: Array.from((row[2] ?? "").matchAll(/`(test\/[^`]+)`/g), ([, file = ""]) => file),
+      isLong: row[3] === "yes",
+    }));
+    assert.equal(rows.length, page.text.match(/^\| G\d+ /gm)?.length);
+    assert.ok(rows.length > 35, String(rows.length));
+    for (const { number, tests, isLong } of rows) {
+      assert.ok(tests.length > 0 && tests.every((file) => /\.(?:test|suite)\.ts$/.test(file)), number);
+      const text = tests.map((file) => readFileSync(new URL(file, ROOT), "utf8")).join("\n");
+      // In the file, or in what it is made with.
+      const knowsLong = /describeLong|POSTHORN_LONG|isLong\(|mutations\(|describeStoreModel/.test(text);
+      if (isLong) assert.ok(knowsLong, `${number}: ${tests.join()} has no longer run`);
+    }
+    const told = new Set(rows.map(({ number }) => number));
+    for (const name of readdirSync(new URL("test/", ROOT), { recursive: true, encoding: "utf8" })) {
+      if (!/\.(?:test|suite)\.ts$/.test(name)) continue;
+      const text = readFileSync(new URL(`test/${name}`, ROOT), "utf8");
+      for (const [, list = ""] of text.matchAll(/\(((?:[GSPLC]\d+, )*G\d+)[,)]/g)) {
+        for (const number of list.match(/G\d+/g) ?? []) assert.ok(told.has(number), `${name} shows ${number}`);
+      }
+    }
   });
 
   it("documentation: every page can be reached from the README", () => {
