@@ -50,6 +50,10 @@ export interface PageBench {
 /** How a tab looks. */
 export interface TabOptions {
   readonly query?: string;
+  /** Where the page is asked for, where something stands between it and the server. */
+  readonly origin?: string;
+  /** Runs before the page's own script. */
+  readonly script?: string;
   readonly colorScheme?: "light" | "dark";
   readonly width?: number;
   readonly height?: number;
@@ -113,7 +117,7 @@ export async function openBench(
   const contexts: BrowserContext[] = [];
 
   async function openTab(tab: TabOptions = {}): Promise<Tab> {
-    const { query = "", colorScheme = "light", width = 1_000, height = 700 } = tab;
+    const { query = "", colorScheme = "light", width = 1_000, height = 700, origin = url, script } = tab;
     // Each in a context of its own, as two people would be.
     const context = await browser.newContext({
       colorScheme,
@@ -142,7 +146,8 @@ export async function openBench(
       console.error("policy: " + event.violatedDirective + " " + event.blockedURI);
     });`,
     );
-    await page.goto(`${url}/emulator?token=${emulator.token}${query}`);
+    if (script !== undefined) await page.addInitScript(script);
+    await page.goto(`${origin}/emulator?token=${emulator.token}${query}`);
     await page.waitForSelector('#link[data-state="open"]');
     return driver(page);
   }
