@@ -11,6 +11,7 @@ import type { AttemptFailure, ClaimedMessage } from "../message/channel-message.
 import { SortedQueue } from "../support/sorted-queue.ts";
 import { LiveMap } from "../support/live-map.ts";
 import type { MemoryEntry } from "./memory-entry.ts";
+import { HeldEntries } from "./memory-held.ts";
 import { Lane } from "./memory-lane.ts";
 import type { Moment } from "./memory-moment.ts";
 import type { ExtendOperation, ReleaseOperation } from "./message-store.ts";
@@ -31,7 +32,7 @@ export class MemoryQueue {
   #readyFor: Map<string, SortedQueue<MemoryEntry>> | undefined;
   readonly #delayed = new SortedQueue<MemoryEntry>();
   readonly #leases = new SortedQueue<MemoryEntry>();
-  readonly #claimed = new LiveMap<number, MemoryEntry>();
+  readonly #claimed = new HeldEntries();
   readonly #lanes = new LiveMap<string, Lane<MemoryEntry>>();
   /** Lanes that others may pass before the message they are held for is due. */
   readonly #heldLanes = new SortedQueue<Lane<MemoryEntry>>();
@@ -104,7 +105,7 @@ export class MemoryQueue {
       entry.token = this.#nextToken();
       entry.workerId = workerId;
       entry.countAttempt(1);
-      this.#claimed.set(entry.seq, entry);
+      this.#claimed.add(entry);
       this.#leases.push(entry, leaseEnd);
       const lane = entry.lane;
       if (lane !== undefined) {
@@ -254,7 +255,7 @@ export class MemoryQueue {
 
   /** Makes the token worthless and the lane free. */
   #endDelivery(entry: MemoryEntry): Lane<MemoryEntry> | undefined {
-    this.#claimed.delete(entry.seq);
+    this.#claimed.delete(entry);
     entry.token = "";
     entry.workerId = "";
     if (entry.lane !== undefined) entry.lane.holder = undefined;
