@@ -7,7 +7,6 @@ import { QueueConsumer, type Settlement, type WorkContext } from "../channels/qu
 import type { Communicator, RetryPolicy } from "../communicators/communicator.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
 import { restingWords } from "../delivery/resting.ts";
-import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import { amendingStep, isRefusedForGood } from "./amending.ts";
@@ -170,7 +169,8 @@ export class SenderWorker {
     return numbers.map((number) => {
       const facts = { attempt: number, detail: CRASHED, possibleDuplicate: true };
       const event = this.#settler.event(attempt, "unknown", facts);
-      return { event, id: `${event.deliveryId}/${attempt.row.queuedAt}/unknown/${number}` }; // it may be redriven, and die again
+      // What is redriven may lose its worker again, with the same number.
+      return { event, id: `${event.deliveryId}/${attempt.row.queuedAt}/unknown/${number}` };
     });
   }
 
