@@ -11,7 +11,7 @@ import { EventHub, type EventHubOptions } from "./event-hub.ts";
 import { refuseStranger } from "./local-guard.ts";
 import { emulatorPage, pagePolicy } from "./page.ts";
 import { problem } from "./problem.ts";
-import { parseJsonObject, readBody } from "./read-body.ts";
+import { bodyDeadlines, parseJsonObject, readBody } from "./read-body.ts";
 import { addRoute, type RouteHandler } from "./router.ts";
 
 /** What the emulator's routes are made of. */
@@ -38,6 +38,7 @@ const MAX_CONVERSATIONS_A_STREAM = 100;
  */
 export function addEmulatorRoutes(app: Hono, options: EmulatorRoutesOptions): void {
   const { emulator, clock, logger } = options;
+  const deadlines = bodyDeadlines(clock);
   const run = crypto.randomUUID();
   const hub = new EventHub({
     ...options.events,
@@ -64,7 +65,7 @@ export function addEmulatorRoutes(app: Hono, options: EmulatorRoutesOptions): vo
   }
 
   async function readInput(request: Request): Promise<Readonly<Record<string, unknown>>> {
-    return parseJsonObject(await readBody(request, { maxBytes: maxBodyBytes, clock }));
+    return parseJsonObject(await readBody(request, { maxBytes: maxBodyBytes, deadlines }));
   }
 
   function servePage(): Response {

@@ -4,15 +4,26 @@
  * @module
  */
 import { type Clock, kindOf, TooLargeError, ValidationError } from "../../core/mod.ts";
+import { Deadlines } from "./deadlines.ts";
 
 /** How {@link readBody} reads. */
 export interface ReadBodyOptions {
   /** The most that is read. */
   readonly maxBytes: number;
-  /** Time. */
-  readonly clock: Clock;
-  /** How long the whole body may take. @default `30_000` */
-  readonly timeoutMs?: number;
+  /** How long the whole body may take. */
+  readonly deadlines: Deadlines;
+}
+
+/** How long a body may take, in milliseconds. */
+const BODY_TIMEOUT_MS = 30_000;
+
+/**
+ * Makes the deadlines of bodies: 30 seconds from when reading begins.
+ *
+ * @param clock Time.
+ */
+export function bodyDeadlines(clock: Clock): Deadlines {
+  return new Deadlines(clock, BODY_TIMEOUT_MS);
 }
 
 /** The body did not arrive in time. */
@@ -34,22 +45,49 @@ export class MalformedJsonError extends Error {
 }
 
 /**
- * Reads the raw body and counts its bytes as they come: a chunked body without a length and one whose `Content-Length`
- * lies are cut off at the same place. Nothing is kept of a body over the limit.
+ * Reads the raw body up to a limit that holds whatever the request says of its length.
  *
  * @param request The request. Its body must not have been read.
  * @param options Limits.
  * @throws {TooLargeError} If the body is over the limit.
  * @throws {BodyTimeoutError} If it does not arrive in time.
  */
-export async function readBody(request: Request, options: ReadBodyOptions): Promise<Uint8Array> {
-  const { maxBytes, clock, timeoutMs = 30_000 } = options;
-  // An honest length over the limit spares both sides the transfer. A smaller one proves nothing.
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+export function readBody(request: Request, options: ReadBodyOptions): Promise<Uint8Array> {
+  const { maxBytes, deadlines } = options;
+  const { headers } = request;
+  const length = headers.get("content-length");
+  // A length over the limit spares both sides the transfer.
+  if (length !== null && Number(length) > maxBytes) return Promise.reject(tooLarge(maxBytes));
+  // HTTP ends a body where its length says, so what follows a lie is no part of it. A length that goes with chunks, or
+  // through a layer that changed the body, says nothing.
+  const isBounded = length !== null && DIGITS.test(length) && !headers.has("transfer-encoding") &&
+    !headers.has("content-encoding");
+  return isBounded ? readWhole(request, maxBytes, deadlines) : readPieces(request, maxBytes, deadlines);
+}
+
+const DIGITS = /^\d+$/;
+
+/** Reads a body of a length that is known. A stream would take the runtime many times as long. */
+function readWhole(request: Request, maxBytes: number, deadlines: Deadlines): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const deadline = deadlines.begin(() => reject(new BodyTimeoutError()));
+    request.arrayBuffer().then((whole) => {
+      deadlines.end(deadline);
+      if (whole.byteLength > maxBytes) reject(tooLarge(maxBytes));
+      else resolve(new Uint8Array(whole));
+    }, (error) => {
+      deadlines.end(deadline);
+      reject(error);
+    });
+  });
+}
+
+/** Counts bytes as they come. Nothing is kept of a body over the limit. */
+async function readPieces(request: Request, maxBytes: number, deadlines: Deadlines): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
   let isLate = false;
-  const timer = clock.setTimer(timeoutMs, () => {
+  const deadline = deadlines.begin(() => {
     isLate = true;
     cancelQuietly(reader);
   });
@@ -68,7 +106,7 @@ export async function readBody(request: Request, options: ReadBodyOptions): Prom
       chunks.push(value);
     }
   } finally {
-    timer.cancel();
+    deadlines.end(deadline);
   }
 }
 

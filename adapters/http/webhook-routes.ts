@@ -20,7 +20,7 @@ import {
 } from "../../core/mod.ts";
 import type { HttpApplication } from "./http-application.ts";
 import { problem } from "./problem.ts";
-import { readBody } from "./read-body.ts";
+import { bodyDeadlines, readBody } from "./read-body.ts";
 import { addRoute } from "./router.ts";
 
 const RETRY_AFTER_SECONDS = 10;
@@ -38,23 +38,25 @@ const PREVIEW_BYTES = 65_536;
  */
 export function addWebhookRoutes(app: Hono, application: HttpApplication): void {
   const { clock, logger } = application;
+  const deadlines = bodyDeadlines(clock);
 
   async function take(request: Request, name: string): Promise<Response> {
     const communicator = application.communicators.get(name);
     const receiver = communicator?.webhook;
     if (communicator === undefined || receiver === undefined) return problem("not-found");
     if (!application.isRunning) return problem("not-running", { retryAfterSeconds: RETRY_AFTER_SECONDS });
-    const body = await readBody(request, { maxBytes: receiver.maxBodyBytes, clock });
+    const body = await readBody(request, { maxBytes: receiver.maxBodyBytes, deadlines });
     if (!await isAuthentic(receiver, request.headers, body)) return problem("unauthorized");
     const batch = parse(receiver, body, request.headers);
     try {
-      await commit(communicator, batch);
+      if (isOnlyMessages(batch)) await receiveAll(communicator, batch.messages);
+      else await commit(communicator, batch);
     } catch (error) {
       if (error instanceof NotRunningError) return problem("not-running", { retryAfterSeconds: RETRY_AFTER_SECONDS });
       logger.error("cannot take in a webhook", { backend: name, ...errorFields(error) });
       return problem("store", { retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
-    return new Response(null, { status: 200, headers: { "cache-control": "no-store" } });
+    return new Response(null, { status: 200 });
   }
 
   async function isAuthentic(receiver: WebhookReceiver, headers: Headers, body: Uint8Array): Promise<boolean> {
@@ -128,6 +130,11 @@ export function addWebhookRoutes(app: Hono, application: HttpApplication): void 
     GET: (request, { backend = "" }) => prove(request, backend),
     POST: (request, { backend = "" }) => take(request, backend),
   }, logger);
+}
+
+/** Nearly always. */
+function isOnlyMessages({ messages, receipts, quarantined }: WebhookBatch): boolean {
+  return messages.length > 0 && receipts.length === 0 && quarantined.length === 0;
 }
 
 function isForGood(error: unknown): boolean {

@@ -13,6 +13,7 @@ import {
 } from "../../core/mod.ts";
 import { platformHmac } from "../net/platform-hmac.ts";
 
+const ENCODER = new TextEncoder();
 const PREFIX = "whsec_";
 const VERSION = "v1,";
 /** At least 24 bytes by the specification; more than 64 no HMAC-SHA256 gains by, and the specification ends there. */
@@ -152,7 +153,7 @@ export class StandardWebhookSigner {
 
 /** `{id}.{timestamp}.{body}`. */
 function signedContent(id: string, timestamp: string, body: Uint8Array): Uint8Array {
-  const head = new TextEncoder().encode(`${id}.${timestamp}.`);
+  const head = ENCODER.encode(`${id}.${timestamp}.`);
   const content = new Uint8Array(head.length + body.length);
   content.set(head);
   content.set(body, head.length);

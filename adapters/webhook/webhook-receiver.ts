@@ -33,6 +33,8 @@ const PIECE_LENGTH = 150_000;
 const MAX_MESSAGE_BYTES = 262_144;
 const MAX_DEPTH = 32;
 const MAX_ID_LENGTH = 200;
+/** Made once: making one takes longer than decoding a webhook. */
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const VISIBLE = /^[\x21-\x7e]{1,180}$/;
 const KINDS: ReadonlySet<string> = new Set(INCOMING_KINDS);
 const OWN_FIELDS: ReadonlySet<string> = new Set([
@@ -73,7 +75,7 @@ export class StandardWebhookReceiver implements WebhookReceiver {
     const requestId = headers?.get("webhook-id") ?? undefined;
     let text: string;
     try {
-      text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+      text = UTF_8.decode(body);
     } catch {
       return onlyQuarantined(pieces(encodeBase64(body), "not-utf-8", "base64"));
     }
@@ -116,8 +118,7 @@ export class StandardWebhookReceiver implements WebhookReceiver {
     if (typeof conversation !== "string" || !VISIBLE.test(conversation)) return "no-conversation";
     const given = memberOf(item, "metadata");
     if (given !== undefined && !isObject(given)) return "odd-metadata";
-    const extras = Object.entries(item).filter(([key]) => !OWN_FIELDS.has(key));
-    const all = copyOf({ ...Object.fromEntries(extras), ...given, ...(type === undefined ? {} : { type }) });
+    const all = additionsOf(item, given, type);
     if (!isJsonObject(all)) return "too-large";
     const text = textOf(item, "text") ?? "";
     const kind = memberOf(item, "kind");
@@ -142,6 +143,14 @@ export class StandardWebhookReceiver implements WebhookReceiver {
       rawEvent: item,
     };
   }
+}
+
+/** What becomes metadata: of most messages nothing. `undefined` when it cannot be kept. */
+function additionsOf(item: object, given: object | undefined, type: string | undefined): JsonValue | undefined {
+  const isPlain = given === undefined && type === undefined && Object.keys(item).every((key) => OWN_FIELDS.has(key));
+  if (isPlain) return {};
+  const extras = Object.entries(item).filter(([key]) => !OWN_FIELDS.has(key));
+  return copyOf({ ...Object.fromEntries(extras), ...given, ...(type === undefined ? {} : { type }) });
 }
 
 function isObject(value: unknown): value is object {

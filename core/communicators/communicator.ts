@@ -253,13 +253,13 @@ export abstract class Communicator {
    * @param messages What came in, all of it.
    * @throws {PosthornError} With code `not-running` if nobody listens, or what the store says. Nothing is kept then.
    */
-  async receive(messages: readonly IncomingMessage[]): Promise<void> {
-    if (this.#incoming === undefined) {
-      throw new PosthornError("not-running", `Cannot receive on backend "${this.name}": nobody listens`, {
+  receive(messages: readonly IncomingMessage[]): Promise<void> {
+    if (this.#incoming !== undefined) return this.#incoming(messages);
+    return Promise.reject(
+      new PosthornError("not-running", `Cannot receive on backend "${this.name}": nobody listens`, {
         retryable: true,
-      });
-    }
-    await this.#incoming(messages);
+      }),
+    );
   }
 
   /**

@@ -15,6 +15,7 @@ import { assertText } from "../support/assert.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import { inboundEvent } from "./inbound-event.ts";
+import { LiveMessages } from "./live-messages.ts";
 import { incomingToJson } from "./stored-incoming.ts";
 import { UnhandledWatch } from "./unhandled-watch.ts";
 
@@ -55,8 +56,8 @@ export interface InboxOptions {
 }
 
 const DEFAULT_DEDUPE_MS = 8 * 86_400_000;
-/** How many messages keep their live form: the provider's event, and attachments that open without asking the backend. */
-const MAX_LIVE = 10_000;
+/** Ids that are the same when they are escaped: nearly all, and those are kept as one text with the message's own. */
+const PLAIN_ID = /^[\w!#$&'()*+,\-./:;=?@~]{1,200}$/;
 
 /**
  * Messages on their way in: a work queue with one lane per conversation. {@link Inbox.accept} takes a batch in one commit,
@@ -71,10 +72,8 @@ export class Inbox {
   readonly store: MessageStore;
   readonly #options: InboxOptions;
   readonly #observers = new Set<InboundObserver>();
-  readonly #live = new Map<string, IncomingMessage>();
+  readonly #live = new LiveMessages();
   readonly #unhandled: UnhandledWatch;
-  /** Goes on where it left off: begun anew for each, it would step over the places of all that were forgotten before. */
-  #oldest: Iterator<string> = this.#live.keys();
 
   /**
    * Makes an inbox.
@@ -161,13 +160,13 @@ export class Inbox {
   ): Promise<readonly boolean[] | undefined> {
     if (messages.length === 0 && more.length === 0) return [];
     const appends = messages.map((message) => this.#append(message));
-    const { committed, results } = await this.store.commit([...appends, ...more]);
+    const { committed, results } = await this.store.commit(more.length === 0 ? appends : [...appends, ...more]);
     if (!committed) return undefined;
     const at = this.#options.clock.now();
     return messages.map((message, index) => {
       const isNew = results[index]?.status === "done";
       if (isNew) {
-        this.#keepLive(message);
+        if (this.keeps) this.#live.add(message);
         this.notify(inboundEvent(message, "received", at));
       }
       return isNew;
@@ -234,24 +233,6 @@ export class Inbox {
     this.#live.delete(id);
   }
 
-  #keepLive(message: IncomingMessage): void {
-    if (!this.keeps) return;
-    if (message.rawEvent === undefined && message.attachments.every((attachment) => attachment.open === undefined)) {
-      return;
-    }
-    if (this.#live.size >= MAX_LIVE) this.#forgetOldest();
-    this.#live.set(message.id, message);
-  }
-
-  #forgetOldest(): void {
-    let next = this.#oldest.next();
-    if (next.done === true) {
-      this.#oldest = this.#live.keys();
-      next = this.#oldest.next();
-    }
-    if (next.done !== true) this.#live.delete(next.value);
-  }
-
   /** The messages that were given up. */
   deadLetters(options: { readonly limit?: number } = {}): Promise<readonly DeadLetter[]> {
     return this.queue.deadLetters(options);
@@ -270,6 +251,7 @@ export function laneOf(message: Pick<IncomingMessage, "backendName" | "conversat
 
 /** A store takes ids without spaces of up to 200 characters; providers' ids are such, and what is not is escaped. */
 function inboxId(message: IncomingMessage): string {
+  if (PLAIN_ID.test(message.id)) return message.id;
   const id = encodeURI(message.id);
   if (id.length <= 200) return id;
   throw new ValidationError("id", `Cannot accept message as its 'id' of ${id.length} characters is over 200`);

@@ -9,8 +9,10 @@ import type { JsonObject, JsonValue } from "../message/json.ts";
 
 /** Makes a message JSON: the provider's own event and the means to open attachments stay behind. */
 export function incomingToJson(message: IncomingMessage): JsonValue {
-  const { rawEvent: _rawEvent, attachments, ...rest } = message;
-  return { ...rest, attachments: attachments.map(plainAttachment) };
+  const { rawEvent: _rawEvent, ...rest } = message;
+  // Most have none, and are spared a second copy.
+  if (rest.attachments.length === 0) return { ...rest, attachments: [] };
+  return { ...rest, attachments: rest.attachments.map(plainAttachment) };
 }
 
 function plainAttachment(attachment: IncomingAttachment): JsonObject {

@@ -29,6 +29,8 @@ const DEFAULT_MAX_DEPTH = 64;
 
 /** One for all: most messages have no metadata, and who is given this one need not look into it. */
 export const EMPTY_OBJECT: JsonObject = Object.freeze({});
+/** Likewise: most messages have no attachments. */
+const EMPTY_ARRAY: readonly JsonValue[] = Object.freeze([]);
 
 /** Counts at most three bytes a UTF-16 unit, six for what JSON escapes: never less than the truth. */
 interface Measure {
@@ -106,7 +108,7 @@ function cloneValue(value: unknown, path: string, depthLeft: number, measure: Me
     for (let index = 0; index < value.length; index++) {
       items.push(cloneValue(value[index], itemPath, depthLeft - 1, measure));
     }
-    return Object.freeze(items);
+    return items.length === 0 ? EMPTY_ARRAY : Object.freeze(items);
   }
   if (!isPlain(value)) throw refuse(path, value);
   const copy: Record<string, JsonValue> = {};

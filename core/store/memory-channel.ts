@@ -104,7 +104,7 @@ export class MemoryChannel {
       entry.follow(this.#peak);
       this.#lateness = Math.max(this.#lateness, this.#peak - timestamp);
     }
-    if (dedupeForMs > 0) entry.rememberTo(now + dedupeForMs);
+    if (dedupeForMs > 0) entry.rememberUntil = now + dedupeForMs;
     this.#entries.set(envelope.id, entry);
     if (mode !== "queue") {
       entry.makeReadable(now, expiresAt === undefined ? Infinity : now + (expiresAt - moment.wall));

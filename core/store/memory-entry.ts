@@ -28,8 +28,6 @@ interface Extras {
   storedAt: number;
   /** When readers of the log do not get it any more. */
   expiresAt: number;
-  /** Until when its id is remembered. */
-  rememberUntil: number;
   /** The latest timestamp of the messages before it in its channel, where that is later than its own. */
   peakBefore: number;
   /** Whether readers of the log still get it. */
@@ -60,6 +58,8 @@ export class MemoryEntry {
   token = "";
   /** Who has it; `""` when nobody. */
   workerId = "";
+  /** Until when its id is remembered, on the store's clock. */
+  rememberUntil: number = -Infinity;
   /** The trial of a commit that ends its delivery, or negative, that takes it away. */
   #trial = 0;
   #extras: Extras | undefined = undefined;
@@ -100,11 +100,6 @@ export class MemoryEntry {
     return this.#extras?.expiresAt ?? Infinity;
   }
 
-  /** Until when its id is remembered, on the store's clock. */
-  get rememberUntil(): number {
-    return this.#extras?.rememberUntil ?? -Infinity;
-  }
-
   /** The latest timestamp of this message and all before it in its channel: never falls, so it can be searched. */
   get peak(): number {
     const { timestamp } = this.envelope;
@@ -124,11 +119,6 @@ export class MemoryEntry {
   /** Takes it from the readers of the log. */
   hide(): void {
     this.#needExtras().isReadable = false;
-  }
-
-  /** Has its id remembered. */
-  rememberTo(time: number): void {
-    this.#needExtras().rememberUntil = time;
   }
 
   /** Says that a message before it has a later timestamp. */
@@ -190,7 +180,6 @@ export class MemoryEntry {
     return this.#extras ??= {
       storedAt: 0,
       expiresAt: Infinity,
-      rememberUntil: -Infinity,
       peakBefore: -Infinity,
       isReadable: false,
       failures: NO_FAILURES,

@@ -5,12 +5,13 @@
  */
 import type { Hono } from "hono";
 import { cloneJson, type JsonObject, type JsonValue, secureEqual, type StoredMessage } from "../../../core/mod.ts";
+import type { Deadlines } from "../deadlines.ts";
 import { EVENT_STREAM_HEADERS, placeOf } from "../event-frame.ts";
 import { EventHub, type EventHubOptions } from "../event-hub.ts";
 import type { HttpApplication } from "../http-application.ts";
 import { bearerOf } from "../local-guard.ts";
 import { problem } from "../problem.ts";
-import { readBody } from "../read-body.ts";
+import { bodyDeadlines, readBody } from "../read-body.ts";
 import { addRoute, type RouteHandler, type RouteMethods } from "../router.ts";
 import type { AllowedRecipients } from "./recipient-policy.ts";
 
@@ -33,6 +34,7 @@ export class Api {
   /** How. */
   readonly options: ApiOptions;
   readonly #app: Hono;
+  readonly #deadlines: Deadlines;
 
   /**
    * @param app Where routes are added.
@@ -43,6 +45,7 @@ export class Api {
     this.#app = app;
     this.application = application;
     this.options = options;
+    this.#deadlines = bodyDeadlines(application.clock);
   }
 
   /** Adds a path; nothing of its handlers runs without the token. */
@@ -67,7 +70,7 @@ export class Api {
   /** Reads the raw body of a request. */
   async readBody(request: Request): Promise<Uint8Array> {
     const { maxBodyBytes } = this.options;
-    return await readBody(request, { maxBytes: maxBodyBytes, clock: this.application.clock });
+    return await readBody(request, { maxBytes: maxBodyBytes, deadlines: this.#deadlines });
   }
 
   /** Serves a log as events. A client that names no place gets what is new. */

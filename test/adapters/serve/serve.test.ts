@@ -4,7 +4,16 @@ import net from "node:net";
 import { EventHub } from "../../../adapters/http/event-hub.ts";
 import { createHttpApp } from "../../../adapters/http/mod.ts";
 import { type RunningServer, serve } from "../../../adapters/serve/mod.ts";
-import { Application, type Logger, MemoryStore, PosthornError, silentLogger, systemClock } from "../../../core/mod.ts";
+import {
+  Application,
+  type Clock,
+  type Logger,
+  ManualClock,
+  MemoryStore,
+  PosthornError,
+  silentLogger,
+  systemClock,
+} from "../../../core/mod.ts";
 import { encodeEvent } from "../../../adapters/http/event-frame.ts";
 import { SignedNetwork, signedRequest } from "../http/signed-network.ts";
 
@@ -119,13 +128,16 @@ describe("serve()", () => {
 describe("a webhook on a socket", () => {
   const SECRET = "secret of the wire";
 
-  async function open(): Promise<{ server: RunningServer; inbox: () => Promise<number>; complaints: string[] }> {
+  async function open(
+    clock: Clock = systemClock,
+  ): Promise<{ server: RunningServer; inbox: () => Promise<number>; complaints: string[] }> {
     const complaints: string[] = [];
     const complain = (text: string): void => void complaints.push(text);
     const logger: Logger = { debug: () => {}, info: () => {}, warn: complain, error: complain };
-    const store = new MemoryStore();
+    const store = new MemoryStore({ clock });
     const application = await Application.create({}, {
       store,
+      clock,
       closeStore: true,
       logger,
       mode: "pump",
@@ -179,6 +191,26 @@ describe("a webhook on a socket", () => {
     assert.match(both, /^HTTP\/1\.1 4\d\d/);
     assert.equal(await inbox(), 0);
     assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+  });
+
+  it("is answered 408 when its body stops coming", async () => {
+    const clock = new ManualClock();
+    const { server, inbox } = await open(clock);
+    const { body, headers } = await signedRequest("wire", SECRET, [{ id: "1", from: "anna", text: "x".repeat(5_000) }]);
+    const lines = headers.map(([name, value]) => `${name}: ${value}`);
+    for (const length of ["Transfer-Encoding: chunked", `Content-Length: ${body.length}`]) {
+      const half = length.startsWith("Content") ? body.subarray(0, 1_000) : "3e8\r\n";
+      const answer = raw(server, [head([...lines, length]), half], hasAnswer);
+      let text: string | undefined;
+      void answer.then((whole) => text = whole);
+      await until(() => {
+        void clock.advance(31_000);
+        return text !== undefined;
+      }, "an answer");
+      assert.match(await answer, /^HTTP\/1\.1 408/);
+      assert.match(await answer, /"code":"timeout"/);
+    }
+    assert.equal(await inbox(), 0);
   });
 
   it("that is broken off half-way leaves nothing behind", async () => {
