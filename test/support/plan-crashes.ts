@@ -33,7 +33,7 @@ export interface Death {
 }
 
 /** A store as one process sees it: once that has died, nothing it asks for happens. What it had committed stays. */
-function mortal(kept: MessageStore, death: Death | undefined): {
+export function mortal(kept: MessageStore, death: Death | undefined): {
   readonly store: MessageStore;
   readonly died: Promise<undefined>;
   commits(): number;
