@@ -8,6 +8,7 @@ import { assertInteger, assertName, ConfigError } from "../../core/mod.ts";
 import { Api } from "./api/api.ts";
 import { addChannelRoutes } from "./api/channel-routes.ts";
 import { addDeadLetterRoutes } from "./api/dead-letter-routes.ts";
+import { addDeliveryRoutes } from "./api/delivery-routes.ts";
 import { addMessageRoutes } from "./api/message-routes.ts";
 import { addMetricsRoute } from "./api/metrics-route.ts";
 import type { AllowedRecipients } from "./api/recipient-policy.ts";
@@ -82,6 +83,7 @@ export function createHttpApp(application: HttpApplication, options: HttpAppOpti
   addMessageRoutes(api);
   addChannelRoutes(api);
   addDeadLetterRoutes(api);
+  addDeliveryRoutes(api);
   addMetricsRoute(api);
   return app;
 }

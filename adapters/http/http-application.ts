@@ -8,6 +8,7 @@ import type { Application } from "../../core/mod.ts";
 /** The part of an {@link Application} that is served. */
 export type HttpApplication = Pick<
   Application,
+  | "cancel"
   | "channels"
   | "clock"
   | "communicators"
@@ -19,5 +20,7 @@ export type HttpApplication = Pick<
   | "ledger"
   | "logger"
   | "outbox"
+  | "plans"
+  | "resolve"
   | "store"
 >;

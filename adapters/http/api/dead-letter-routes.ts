@@ -15,7 +15,7 @@ const MAX_LIMIT = 1_000;
  * @param api What serves them.
  */
 export function addDeadLetterRoutes(api: Api): void {
-  const { outbox, inbox } = api.application;
+  const { outbox, inbox, plans } = api.application;
 
   async function list(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
@@ -25,10 +25,13 @@ export function addDeadLetterRoutes(api: Api): void {
     if (backendName !== null && !api.application.communicators.has(backendName)) {
       throw new PosthornError("unknown-message", "Cannot list dead letters: the application has no such backend");
     }
-    const [outgoing, incoming] = await Promise.all([
+    const [outgoing, incoming, dead, held] = await Promise.all([
       outbox.deadLetters({ limit, ...(backendName === null ? {} : { backendName }) }),
       backendName === null ? inbox.deadLetters({ limit }) : [],
+      plans.deadPlans({ limit }),
+      outbox.held({ limit, ...(backendName === null ? {} : { backendName }) }),
     ]);
+    const ofGroup = dead.filter(({ record }) => backendName === null || record.groupName === backendName);
     return api.json({
       outgoing: outgoing.map(({ row, letter }) => ({
         id: row.deliveryId,
@@ -47,11 +50,33 @@ export function addDeadLetterRoutes(api: Api): void {
         content,
         ...dead,
       })),
+      plans: await Promise.all(ofGroup.map(async ({ record, outcome, dead: { at } }) => ({
+        id: record.planId,
+        messageId: record.message.id,
+        backendName: record.groupName,
+        label: record.message.label,
+        message: record.message.message,
+        startedAt: record.startedAt,
+        reason: outcome,
+        at,
+        attempts: await plans.attemptsOf(record.planId),
+      }))),
+      held: held.map((row) => ({
+        id: row.deliveryId,
+        messageId: row.message.id,
+        backendName: row.backendName,
+        ...given("recipient", row.recipient),
+        label: row.message.label,
+        message: row.message.message,
+        queuedAt: row.queuedAt,
+      })),
     });
   }
 
   async function redrive(id: string): Promise<Response> {
-    if (await outbox.redrive(id) || await inbox.redrive(id)) return api.json({ id, redriven: true });
+    if (await outbox.redrive(id) || await plans.redrive(id) || await inbox.redrive(id)) {
+      return api.json({ id, redriven: true });
+    }
     throw new PosthornError("unknown-message", "Cannot redrive: it is not among the dead letters");
   }
 

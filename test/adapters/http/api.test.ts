@@ -1,7 +1,14 @@
 import { describe, it } from "bun:test";
 import assert from "node:assert/strict";
 import { createHttpApp } from "../../../adapters/http/mod.ts";
-import { Communicator, ConfigError, type OutgoingMessage, type Receipt, type SendContext } from "../../../core/mod.ts";
+import {
+  Communicator,
+  ConfigError,
+  FallbackCommunicator,
+  type OutgoingMessage,
+  type Receipt,
+  type SendContext,
+} from "../../../core/mod.ts";
 import { type HttpBench, type HttpBenchOptions, problemIn, setUpHttp } from "./http-bench.ts";
 import { EventReader } from "./sse-reader.ts";
 
@@ -61,6 +68,8 @@ const ROUTES: readonly (readonly [string, string])[] = [
   ["POST", "/channels/jobs/releases"],
   ["GET", "/dead-letters"],
   ["POST", "/dead-letters/x/redrive"],
+  ["POST", "/deliveries/x/resolve"],
+  ["POST", "/deliveries/x/cancel"],
   ["GET", "/metrics"],
 ];
 
@@ -431,6 +440,70 @@ describe("/dead-letters", () => {
     assert.equal((await bench.post(`/dead-letters/${encodeURIComponent(incoming[0].id)}/redrive`, {})).status, 200);
     await bench.application.pump();
     assert.equal(tries, 2);
+  });
+});
+
+describe("/deliveries", () => {
+  /** A group over `ops` and `mail`; of `ops` nobody can say whether a message arrived, and a person decides. */
+  async function setUpGroup(receipt: Receipt): Promise<ApiBench & { readonly mail: Network }> {
+    const ops = new Network("ops");
+    const mail = new Network("mail");
+    const group = new FallbackCommunicator("page", { channels: [ops, mail] });
+    const bench = await setUp({ communicators: [ops, mail, group] });
+    ops.next = [receipt, receipt, receipt];
+    return { ...bench, network: ops, mail };
+  }
+
+  it("lists a plan that was given up, with every attempt, and begins it again", async () => {
+    const refused: Receipt = { outcome: "rejected", retryable: false, reason: "policy" };
+    const bench = await setUpGroup(refused);
+    bench.mail.next = [refused];
+    const { deliveries } = await (await bench.post("/messages", { message: "fire", label: "page" })).json();
+    for (let round = 0; round < 3; round++) await bench.application.pump();
+    const { plans } = await (await bench.get("/dead-letters")).json();
+    assert.deepEqual([plans.length, plans[0].reason, plans[0].message], [1, "exhausted", "fire"]);
+    const tried = plans[0].attempts.filter(({ status }: { readonly status: string }) => status === "rejected");
+    assert.deepEqual(tried.map(({ backendName }: { readonly backendName: string }) => backendName), ["ops", "mail"]);
+    assert.equal((await (await bench.get("/dead-letters?backend=page")).json()).plans.length, 1);
+    assert.equal((await (await bench.get("/dead-letters?backend=ops")).json()).plans.length, 0);
+    bench.network.next = [];
+    const path = `/dead-letters/${encodeURIComponent(deliveries[0].deliveryId)}/redrive`;
+    assert.equal((await bench.post(path, {})).status, 200);
+    assert.equal((await bench.post(path, {})).status, 404);
+    await bench.application.pump();
+    assert.deepEqual(bench.network.sent.map(({ text }) => text), ["fire"]);
+    assert.deepEqual((await (await bench.get("/dead-letters")).json()).plans, []);
+  });
+
+  it("takes a person's word on a plan in doubt", async () => {
+    const bench = await setUpGroup({ outcome: "unknown", detail: "cut" });
+    const { deliveries } = await (await bench.post("/messages", { message: "fire", label: "page" })).json();
+    for (let round = 0; round < 3; round++) {
+      await bench.application.pump();
+      await bench.clock.advance(120_000);
+    }
+    const path = `/deliveries/${encodeURIComponent(deliveries[0].deliveryId)}/resolve`;
+    const problem = await problemIn(await bench.post(path, { as: "maybe" }));
+    assert.deepEqual([problem.status, problem.argument], [400, "as"]);
+    assert.equal((await bench.post(path, { as: "next", also: 1 })).status, 400);
+    assert.equal((await bench.post("/deliveries/nobody/resolve", { as: "next" })).status, 404);
+    assert.equal((await bench.post(path, { as: "next" })).status, 200);
+    await bench.application.pump();
+    assert.deepEqual(bench.mail.sent.map(({ text }) => text), ["fire"]);
+    assert.equal((await bench.post(path, { as: "next" })).status, 404);
+  });
+
+  it("calls off what waits, once, and lets a plan go on to its next channel where that is asked for", async () => {
+    const bench = await setUpGroup({ outcome: "rejected", retryable: true, reason: "unavailable" });
+    const { deliveries } = await (await bench.post("/messages", { message: "fire", label: "page" })).json();
+    const planId: string = deliveries[0].deliveryId;
+    const path = `/deliveries/${encodeURIComponent(`${planId}_s0`)}/cancel`;
+    assert.equal((await bench.post(path, { plan: "all" })).status, 400);
+    assert.equal((await bench.post(path, { plan: "next" })).status, 200);
+    assert.equal((await bench.post(path, {})).status, 404);
+    assert.equal((await bench.post(`/deliveries/${encodeURIComponent(planId)}/cancel`, {})).status, 200);
+    await bench.application.pump();
+    assert.deepEqual([bench.network.sent, bench.mail.sent], [[], []]);
   });
 });
 
