@@ -17,7 +17,7 @@ interface Program {
 }
 
 /** A program that a test may need. */
-export type ProgramName = "chromium" | "exim" | "nats" | "redis";
+export type ProgramName = "chromium" | "exim" | "nats" | "redis" | "strace";
 
 /** The programs a test may ask for. `.ci/run` installs them; its list and this one go together. */
 const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
@@ -28,6 +28,7 @@ const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
   exim: { names: ["exim4", "exim"], debian: "exim4-daemon-light" },
   nats: { names: ["nats-server"], debian: "nats-server" },
   redis: { names: ["redis-server"], debian: "redis-server" },
+  strace: { names: ["strace"], debian: "strace" },
 };
 
 /**

@@ -22,13 +22,16 @@ const clock: Clock = {
   setTimer: (delayMs, callback) => systemClock.setTimer(delayMs, callback),
   sleep: (delayMs, options) => systemClock.sleep(delayMs, options),
 };
-const store = new SqliteStore({ path: file, clock, busyTimeoutMs: 60_000 });
+const synchronous = name === "NORMAL" ? "NORMAL" : "FULL";
+const store = new SqliteStore({ path: file, clock, busyTimeoutMs: 60_000, synchronous });
 
 const ROLES: Readonly<Record<string, () => Promise<unknown>>> = {
   /** Writes until it is killed. */
   produce: () => Promise.all([1, 2, 3, 4].map((part) => produce(part))),
   /** Claims and acknowledges until it is killed. */
   work: () => Promise.all([1, 2, 3, 4].map((part) => work(part))),
+  /** Writes so often, one after the other and several in one turn, then claims and acknowledges it all. */
+  promise: () => promise(Number(count)),
   /** Claims, releases now and then, and acknowledges until all is done. */
   share: () => Promise.all([1, 2, 3, 4].map((part) => share(part))),
 };
@@ -48,6 +51,26 @@ async function produce(part: number): Promise<never> {
     say("try", ...ids);
     await store.append("q", ids.map((id) => envelope(id, lane)), { mode: "queue" });
     say("stored", ...ids);
+  }
+}
+
+async function promise(rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    const ids = Array.from({ length: 1 + round % 3 }, (_, index) => `${round}.${index}`);
+    say("try", "append", ...ids);
+    await Promise.all(ids.map((id) => store.append("q", [envelope(id)], { mode: "queue" })));
+    say("did", "append", ...ids);
+  }
+  for (;;) {
+    say("try", "claim");
+    const claimed = await claim(1, 5);
+    if (claimed.length === 0) return;
+    say("did", "claim");
+    say("try", "ack");
+    await store.commit(
+      claimed.map(({ seq, lease }) => ({ type: "ack", channel: "q", seq, token: lease.token }) as const),
+    );
+    say("did", "ack");
   }
 }
 

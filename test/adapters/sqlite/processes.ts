@@ -20,19 +20,23 @@ export class Child {
   /**
    * @param parameters See `child.ts`.
    * @param program Another program of this folder.
+   * @param tracer What to run it under: a command with its parameters.
    */
-  constructor(parameters: readonly string[], program: string = "child.ts") {
+  constructor(parameters: readonly string[], program: string = "child.ts", tracer: readonly string[] = []) {
     const { deno, bun } = process.versions as Readonly<Record<string, string | undefined>>;
     const before = deno !== undefined
       ? ["run", "--quiet", "--no-check", "--allow-all"]
       : bun !== undefined
       ? []
       : ["--disable-warning=ExperimentalWarning"];
-    this.#process = spawn(process.execPath, [
+    const [command = "", ...rest] = [
+      ...tracer,
+      process.execPath,
       ...before,
       fileURLToPath(new URL(program, import.meta.url)),
       ...parameters,
-    ], {
+    ];
+    this.#process = spawn(command, rest, {
       cwd: ROOT,
       stdio: ["ignore", "ignore", "pipe"],
     });
