@@ -19,19 +19,23 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/(\/(?:services|workflows|api\/webhooks)\/)[^\s"'<>?#]+/gi, "$1[redacted]"],
 ];
 
+/** What would end a line of a log, or move a cursor. */
+// deno-lint-ignore no-control-regex -- control characters are what must not get into a log
+const BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+
 /** More than anybody reads, and enough to see where a secret ends. */
 const MAX_LOOKED_AT = 4_000;
 
 /**
- * A text of somebody else's, such as the message of an error, without what looks like a secret: tokens, credentials in
- * addresses and headers. The library's own sentences hold none; this is for errors of handlers and of backends written
+ * A text of somebody else's, such as the message of an error, in one line and without what looks like a secret: tokens,
+ * credentials in addresses and headers. The library's own sentences hold none; this is for errors of handlers and of backends written
  * elsewhere.
  *
  * @param text The text.
  * @param maxLength How much of it is kept.
  */
 export function redactSecrets(text: string, maxLength: number = 500): string {
-  let clean = text.slice(0, MAX_LOOKED_AT);
+  let clean = text.slice(0, MAX_LOOKED_AT).replaceAll(BREAKS, " ");
   for (const [shape, shown] of SHAPES) clean = clean.replaceAll(shape, shown);
   return clean.slice(0, maxLength);
 }

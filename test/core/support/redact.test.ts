@@ -42,6 +42,12 @@ describe("redactSecrets", () => {
     assert.equal(redactSecrets("x".repeat(10_000)).length, 500);
   });
 
+  it("redactSecrets() makes one line of a text, so that nobody writes a line of the log", () => {
+    const forged = 'x\r\n2026-11-21 ERROR "forged"\u2028y\u001b[2Jz\u0000\u0085w';
+    assert.equal(redactSecrets(forged), 'x 2026-11-21 ERROR "forged" y [2Jz w');
+    assert.equal(describeError(new Error(forged)), 'Error: x 2026-11-21 ERROR "forged" y [2Jz w');
+  });
+
   it("redactSecrets() takes a time that grows no faster than the text, whatever the text", () => {
     for (const piece of ["a.", "1", "?a", "://", "bearer ", "xox", "/services/", "EAA", "http://a@"]) {
       redactSecrets(piece.repeat(1_000_000 / piece.length));
