@@ -8,6 +8,7 @@ import type { Application } from "../../core/mod.ts";
 /** The part of an {@link Application} that is served. */
 export type HttpApplication = Pick<
   Application,
+  | "acknowledge"
   | "cancel"
   | "channels"
   | "clock"

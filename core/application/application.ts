@@ -293,11 +293,10 @@ export class Application {
    * @param id Its delivery id, or the `notificationId` of a notification or question.
    * @param by Who says so, and what: those who were asked too hear of it.
    * @returns Whether it was under way.
+   * @throws {ValidationError} If `sender` or `text` is no text.
    */
   acknowledge(id: string, by: { readonly sender?: string; readonly text?: string } = {}): Promise<boolean> {
-    const { sender, text = "" } = by;
-    const who = sender === undefined ? {} : { sender };
-    return this.#notifications.settle(id, true, { text, backendName: "api", at: this.clock.now(), ...who });
+    return this.#notifications.acknowledge(id, by);
   }
 
   /** Says which backends a message would reach, why not the others, and which of them rest as far as is known. */

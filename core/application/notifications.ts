@@ -12,6 +12,7 @@ import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createOutgoingMessage, type OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { PlanAnswer, PlanRecord, PlanRunner, PlanTraits } from "../outbox/plan-runner.ts";
+import { assertText } from "../support/assert.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Logger } from "../support/logger.ts";
 import { type AskOptions, checkAskOptions, checkDeliverOptions, type DeliverOptions } from "./notification-options.ts";
@@ -129,6 +130,13 @@ export class Notifications {
     const record = end.status === "dead" && hasTime ? await plans.find(planId) : undefined;
     if (record === undefined || !mayBeAnswered(record)) return;
     await outbox.ledger.waitFor(planId, { signal, until: ({ status }) => ANSWERED.has(status) });
+  }
+
+  /** See `Application.acknowledge`. */
+  async acknowledge(id: string, by: { readonly sender?: string; readonly text?: string }): Promise<boolean> {
+    const sender = by.sender === undefined ? {} : { sender: assertText(by.sender, "sender", { maxLength: 200 }) };
+    const text = assertText(by.text ?? "", "text", { maxLength: 10_000, allowEmpty: true, multiline: true });
+    return await this.settle(id, true, { text, backendName: "api", at: this.#parts.clock.now(), ...sender });
   }
 
   /** Settles a plan by its delivery id or its notification's id. @returns Whether it was under way. */

@@ -6,13 +6,13 @@
 import { kindOf, PosthornError, type ResolveWord, ValidationError } from "../../../core/mod.ts";
 import { parseJsonObject } from "../read-body.ts";
 import type { Api } from "./api.ts";
-import { Fields } from "./api-input.ts";
+import { Fields, given } from "./api-input.ts";
 
 const WORDS: readonly ResolveWord[] = ["delivered", "retry", "next"];
 const PLANS = ["end", "next"] as const;
 
 /**
- * Adds `POST /deliveries/{id}/resolve` and `POST /deliveries/{id}/cancel`.
+ * Adds `POST /deliveries/{id}/resolve`, `POST /deliveries/{id}/cancel` and `POST /deliveries/{id}/acknowledge`.
  *
  * @param api What serves them.
  */
@@ -29,13 +29,22 @@ export function addDeliveryRoutes(api: Api): void {
 
   async function cancel(request: Request, id: string): Promise<Response> {
     const fields = new Fields(parseJsonObject(await api.readBody(request)));
-    const given = fields.any("plan");
-    const plan = given === undefined ? "end" : oneOf("plan", given, PLANS);
+    const wanted = fields.any("plan");
+    const plan = wanted === undefined ? "end" : oneOf("plan", wanted, PLANS);
     fields.done();
     if (await application.cancel(id, { plan })) return api.json({ id, cancelled: true });
     throw new PosthornError("unknown-message", "Cannot cancel: the delivery is not waiting, or is being sent");
   }
 
+  async function acknowledge(request: Request, id: string): Promise<Response> {
+    const fields = new Fields(parseJsonObject(await api.readBody(request)));
+    const by = { ...given("sender", fields.text("sender")), ...given("text", fields.text("text")) };
+    fields.done();
+    if (await application.acknowledge(id, by)) return api.json({ id, acknowledged: true });
+    throw new PosthornError("unknown-message", "Cannot acknowledge: there is no such plan under way");
+  }
+
+  api.route("/deliveries/:id/acknowledge", { POST: (request, { id = "" }) => acknowledge(request, id) });
   api.route("/deliveries/:id/resolve", { POST: (request, { id = "" }) => resolve(request, id) });
   api.route("/deliveries/:id/cancel", { POST: (request, { id = "" }) => cancel(request, id) });
 }

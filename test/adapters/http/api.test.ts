@@ -70,6 +70,7 @@ const ROUTES: readonly (readonly [string, string])[] = [
   ["POST", "/dead-letters/x/redrive"],
   ["POST", "/deliveries/x/resolve"],
   ["POST", "/deliveries/x/cancel"],
+  ["POST", "/deliveries/x/acknowledge"],
   ["GET", "/metrics"],
 ];
 
@@ -491,6 +492,25 @@ describe("/deliveries", () => {
     await bench.application.pump();
     assert.deepEqual(bench.mail.sent.map(({ text }) => text), ["fire"]);
     assert.equal((await bench.post(path, { as: "next" })).status, 404);
+  });
+
+  it("takes somebody's word that it was seen, which answers a question", async () => {
+    const bench = await setUpGroup({ outcome: "accepted" });
+    const { deliveries } = await (await bench.post("/messages", { message: "fire", label: "page" })).json();
+    const path = `/deliveries/${encodeURIComponent(deliveries[0].deliveryId)}/acknowledge`;
+    const problem = await problemIn(await bench.post(path, { sender: "" }));
+    assert.deepEqual([problem.status, problem.argument], [400, "sender"]);
+    assert.equal((await bench.post(path, { text: 7 })).status, 400);
+    assert.equal((await bench.post(path, { by: "Ann" })).status, 400);
+    assert.equal((await bench.post("/deliveries/nobody/acknowledge", {})).status, 404);
+    assert.equal((await bench.post(path, {})).status, 200);
+    assert.equal((await bench.post(path, {})).status, 404, "it is settled");
+    const asked = bench.application.ask({ notificationId: "deploy/42", recipient: { ops: "x" }, textContent: "?" });
+    for (let round = 0; round < 3; round++) await bench.application.pump();
+    const answer = { sender: "Ann", text: "yes" };
+    assert.equal((await bench.post("/deliveries/deploy%2F42/acknowledge", answer)).status, 200);
+    const { sender, text, backendName } = await asked;
+    assert.deepEqual([sender, text, backendName], ["Ann", "yes", "api"]);
   });
 
   it("calls off what waits, once, and lets a plan go on to its next channel where that is asked for", async () => {
