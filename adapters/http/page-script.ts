@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { CONNECTION_SCRIPT } from "./page-connection-script.ts";
+import { MESSAGES_SCRIPT } from "./page-messages-script.ts";
 
 /**
  * The script. Whatever a person or a program wrote only ever becomes `textContent`: Trusted Types are required by the
@@ -21,8 +23,9 @@ export const PAGE_SCRIPT: string = String.raw`
   const query = new URLSearchParams(location.search);
   const token = query.get("token") || "";
   const KEEP = 500;
+  const FRAME_MS = 8;
   const WORDS = {
-    waiting: "waiting for the connection", sending: "sending…", queued: "queued", handling: "being handled…",
+    waiting: "waiting for the program", sending: "sending…", queued: "queued", handling: "being handled…",
     handled: "handled", sent: "sent", delivered: "delivered", read: "read", retrying: "will be tried again",
     failed: "failed", unsent: "not sent", cancelled: "cancelled", held: "held", unknown: "unknown",
   };
@@ -38,6 +41,10 @@ export const PAGE_SCRIPT: string = String.raw`
   let isEnded = false;
   const outbox = [];
   let isSending = false;
+  let arrived = [];
+  let isScheduled = false;
+  let fresh = [];
+  let shownAt = 0;
 
   function api(path, body) {
     const headers = { authorization: "Bearer " + token };
@@ -99,9 +106,10 @@ export const PAGE_SCRIPT: string = String.raw`
     ui.title.textContent = name;
     ui.log.setAttribute("aria-label", "Messages in " + name);
     document.title = name + " · Posthorn emulator";
+    fresh = [];
     // The list is filled while it is silent: what was there before is not read aloud as news.
     ui.log.setAttribute("aria-live", "off");
-    ui.messages.replaceChildren(...[...conversation.messages.values()].map((message) => message.element));
+    ui.messages.replaceChildren(...[...conversation.messages.values()].map(rootOf));
     ui.log.setAttribute("aria-live", "polite");
     ui.empty.hidden = conversation.messages.size > 0;
     ui.text.value = conversation.draft;
@@ -152,231 +160,8 @@ export const PAGE_SCRIPT: string = String.raw`
     } catch { /* Suggestions are a convenience; the connection's state is shown elsewhere. */ }
   }
 
-  // Messages
-
-  function put(data) {
-    const conversation = conversations.get(data.conversation);
-    if (!conversation) return;
-    // A message typed here is on the page already, under the name this page gave it.
-    const own = data.ref === undefined ? undefined : conversation.messages.get("ref:" + data.ref);
-    if (own) {
-      conversation.messages.delete("ref:" + data.ref);
-      conversation.messages.set(data.id, own);
-      setState(own, data);
-      return;
-    }
-    if (conversation.messages.has(data.id)) return;
-    draw(conversation, data.id, data);
-  }
-
-  function draw(conversation, key, data) {
-    const isMine = data.from === "person";
-    const root = element("li", isMine ? "message mine" : "message");
-    const bubble = element("div", "bubble");
-    bubble.append(element("span", "quiet", isMine ? "You: " : "Program: "));
-    if (data.subject) {
-      const subject = element("div", "subject", data.subject);
-      subject.dir = "auto";
-      bubble.append(subject);
-    }
-    const text = element("div", "text", data.text);
-    text.dir = "auto";
-    bubble.append(text);
-    if (data.text.length > 1500 || data.text.split("\n").length > 24) fold(bubble, text);
-    if (data.html) bubble.append(extra("HTML", data.html));
-    for (const file of data.attachments || []) bubble.append(element("div", "extra", "📎 " + file));
-    const foot = element("div", "foot");
-    const at = new Date(data.at);
-    const time = element("time", "", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-    time.dateTime = at.toISOString();
-    const state = element("span", "state");
-    foot.append(time, state);
-    root.append(bubble, foot);
-    const message = { element: root, bubble, text, foot, time, state, detail: undefined, seq: 0 };
-    conversation.messages.set(key, message);
-    setState(message, data);
-    if (conversation.messages.size > KEEP) {
-      const [oldest] = conversation.messages;
-      conversation.messages.delete(oldest[0]);
-      oldest[1].element.remove();
-    }
-    if (conversation.name === current) {
-      const follow = isMine || isAtEnd();
-      ui.empty.hidden = true;
-      ui.messages.append(root);
-      if (follow) toEnd();
-      else ui.jump.hidden = false;
-    } else if (!isMine) {
-      conversation.count += 1;
-      showUnread(conversation);
-    }
-    return message;
-  }
-
-  function fold(bubble, text) {
-    text.classList.add("folded");
-    const more = element("button", "more", "Show all");
-    more.type = "button";
-    more.setAttribute("aria-expanded", "false");
-    more.addEventListener("click", () => {
-      const isFolded = text.classList.toggle("folded");
-      more.textContent = isFolded ? "Show all" : "Show less";
-      more.setAttribute("aria-expanded", String(!isFolded));
-    });
-    bubble.append(more);
-  }
-
-  function extra(title, source) {
-    const details = element("details", "extra");
-    details.append(element("summary", "", title), element("pre", "", source));
-    return details;
-  }
-
-  /** What a message says from now on. */
-  function edit(message, data) {
-    message.text.textContent = data.text;
-    message.bubble.querySelector("details")?.remove();
-    if (data.html) message.bubble.append(extra("HTML", data.html));
-    if (!message.isEdited) message.time.after(element("span", "", "changed"));
-    message.isEdited = true;
-  }
-
-  function setState(message, data) {
-    const seq = data.seq || 0;
-    if (seq < message.seq) return;
-    message.seq = seq;
-    const word = WORDS[data.state] || data.state;
-    const attempt = data.attempt > 1 ? " (try " + data.attempt + ")" : "";
-    message.state.dataset.state = data.state;
-    message.state.textContent = (MARKS[data.state] ? MARKS[data.state] + " " : "") + word + attempt;
-    if (message.detail) message.detail.remove();
-    message.detail = undefined;
-    if (data.detail) {
-      message.detail = element("span", "detail", data.detail);
-      message.detail.dir = "auto";
-      message.foot.append(message.detail);
-    }
-  }
-
-  function isAtEnd() {
-    return ui.log.scrollHeight - ui.log.scrollTop - ui.log.clientHeight < 80;
-  }
-
-  function toEnd() {
-    ui.log.scrollTop = ui.log.scrollHeight;
-    ui.jump.hidden = true;
-  }
-
-  function notice(text) {
-    const item = element("li", "notice", text);
-    if (current) ui.messages.append(item);
-  }
-
-  // The connection
-
-  function say(state, text) {
-    ui.link.dataset.state = state;
-    if (ui.link.textContent !== text) ui.link.textContent = text;
-  }
-
-  function connect(from) {
-    if (events) events.close();
-    clearTimeout(retryTimer);
-    if (isEnded || conversations.size === 0) return;
-    const address = new URL(config.events, location.href);
-    address.searchParams.set("token", token);
-    address.searchParams.set("after", String(from));
-    for (const name of conversations.keys()) address.searchParams.append("conversation", name);
-    const source = new EventSource(address);
-    events = source;
-    source.addEventListener("hello", (event) => {
-      failures = 0;
-      say("open", "Connected");
-      const hello = JSON.parse(event.data);
-      if (run !== "" && run !== hello.run) {
-        // Another run may have another log: what it still knows is read from the beginning.
-        run = hello.run;
-        forget("The program was started anew.");
-        connect(0);
-        return;
-      }
-      run = hello.run;
-      flush();
-      suggest();
-    });
-    source.addEventListener("message", (event) => { receive(event, put); });
-    source.addEventListener("state", (event) => {
-      receive(event, (data) => {
-        const message = conversations.get(data.conversation)?.messages.get(data.id);
-        if (message) setState(message, data);
-      });
-    });
-    source.addEventListener("edit", (event) => {
-      receive(event, (data) => {
-        const message = conversations.get(data.conversation)?.messages.get(data.id);
-        if (message) edit(message, data);
-      });
-    });
-    source.addEventListener("reset", () => forget("Older messages are gone."));
-    source.addEventListener("error", () => {
-      if (events !== source) return;
-      say("busy", "Reconnecting…");
-      // The browser comes back by itself unless it was refused: then somebody has to find out why.
-      if (source.readyState === EventSource.CLOSED) findOut();
-    });
-  }
-
-  function receive(event, take) {
-    const data = JSON.parse(event.data);
-    const seq = Number(event.lastEventId);
-    place = Math.max(place, seq);
-    take({ ...data, seq });
-  }
-
-  function forget(text) {
-    for (const conversation of conversations.values()) {
-      for (const [key] of conversation.messages) if (!key.startsWith("ref:")) conversation.messages.delete(key);
-    }
-    place = 0;
-    if (current) show(current);
-    notice(text);
-  }
-
-  async function findOut() {
-    let wait = Math.min(10_000, 500 * 2 ** failures++);
-    try {
-      const response = await api(config.conversations);
-      if (response.status === 401 || response.status === 403) {
-        isEnded = true;
-        say("closed", (await problemOf(response)).text);
-        return;
-      }
-      if (response.ok) {
-        const { names } = await response.json();
-        const known = new Set(names);
-        for (const name of conversations.keys()) if (!known.has(name)) await openConversation(name);
-        wait = 0;
-      }
-    } catch { /* Still away. */ }
-    retryTimer = setTimeout(() => connect(place), wait + Math.random() * 250);
-  }
-
-  // A browser allows few connections to one server: a page nobody looks at gives its own back.
-  let hideTimer = 0;
-  document.addEventListener("visibilitychange", () => {
-    clearTimeout(hideTimer);
-    if (document.hidden) {
-      hideTimer = setTimeout(() => {
-        if (events) events.close();
-        events = undefined;
-        clearTimeout(retryTimer);
-        if (!isEnded) say("busy", "Paused");
-      }, 60_000);
-    } else if (events === undefined && !isEnded) {
-      connect(place);
-    }
-  });
-
+${MESSAGES_SCRIPT}
+${CONNECTION_SCRIPT}
   // Sending
 
   function type(text) {
@@ -385,6 +170,7 @@ export const PAGE_SCRIPT: string = String.raw`
     const message = draw(conversation, "ref:" + ref, {
       from: "person", text, at: Date.now(), state: "sending", conversation: current,
     });
+    showFresh(true);
     outbox.push({ conversation: current, text, ref, message });
     flush();
   }
@@ -405,7 +191,9 @@ export const PAGE_SCRIPT: string = String.raw`
           return;
         }
         if (response.status === 503) {
-          setState(next.message, { state: "waiting" });
+          const { code } = await problemOf(response);
+          for (const each of outbox) setState(each.message, { state: "waiting" });
+          if (code === "not-running") say("busy", "The program is stopping");
           setTimeout(flush, 2_000);
           return;
         }

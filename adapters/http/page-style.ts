@@ -145,6 +145,7 @@ button { cursor: pointer; }
   .message { max-width: 94%; }
   .empty { margin-block-start: 10vh; }
   .composer { padding: .6rem .75rem .75rem; }
+  #hint { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 }
 @media (prefers-reduced-motion: no-preference) {
   .message { animation: arrive .16s ease-out; }

@@ -195,6 +195,44 @@ describeWith("chromium", "the emulator's page", (chromium) => {
     assert.ok(!(await texts()).includes("me: old"));
   });
 
+  it("shows the end of a history of thousands of messages, in order, answers meanwhile, and calls none of it new", async () => {
+    const { tab, emulator, application } = await open({ keepEntries: 100_000 });
+    await emulator.openConversation("anna");
+    for (let number = 0; number < 3_000; number++) {
+      await application.messenger.sendMsg(`message ${number}`, "emulator:anna");
+    }
+    const { page, count, say, texts } = await tab({ query: "&conversation=anna" });
+    await count(500);
+    await page.getByText("message 2999", { exact: true }).waitFor();
+    assert.deepEqual(await texts(), Array.from({ length: 500 }, (_, index) => `it: message ${2_500 + index}`));
+    await say("Hello");
+    await page.getByText("You said: Hello", { exact: true }).waitFor();
+    // Opening another conversation reads the log from the beginning again.
+    await page.fill("#name", "bob");
+    await page.press("#name", "Enter");
+    await say("Hello, bob");
+    await page.getByText("You said: Hello, bob", { exact: true }).waitFor();
+    assert.equal(await page.locator(".unread:not([hidden])").count(), 0);
+    await page.getByRole("button", { name: "anna" }).click();
+    await page.getByText("You said: Hello", { exact: true }).waitFor();
+    assert.deepEqual((await texts()).slice(-3), ["it: message 2999", "me: Hello", "it: You said: Hello"]);
+    assert.equal((await texts()).length, 500);
+  });
+
+  it("says that the program is stopping, and sends what was typed when it runs again", async () => {
+    const { tab, application } = await open({ closeStore: false });
+    const { page, say, count, texts } = await tab();
+    await say("before");
+    await count(2);
+    await application.stop();
+    await say("meanwhile");
+    await page.getByText("The program is stopping").waitFor();
+    await page.getByText("waiting for the program").waitFor();
+    await application.start();
+    await count(4);
+    assert.deepEqual((await texts()).slice(2), ["me: meanwhile", "it: You said: meanwhile"]);
+  });
+
   it("shows failures, retries and reasons", async () => {
     const { tab, emulator } = await open();
     const { page, say } = await tab();

@@ -26,6 +26,8 @@ export interface PageBenchOptions {
   readonly handler?: IncomingMessageHandler;
   /** How many entries of the transcript are kept. */
   readonly keepEntries?: number;
+  /** Whether stopping closes the store. @default `true` */
+  readonly closeStore?: boolean;
 }
 
 /** A browser, and what it looks at. */
@@ -102,7 +104,7 @@ export async function openBench(
   });
   const application = await Application.create({}, {
     store,
-    closeStore: true,
+    closeStore: options.closeStore ?? true,
     logger,
     communicators: [{ communicator: emulator }],
   });
