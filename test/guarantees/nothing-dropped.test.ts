@@ -15,6 +15,7 @@ import {
   type Logger,
   ManualClock,
   MemoryStore,
+  PosthornError,
   QueueFullError,
   RoutingError,
 } from "../../core/mod.ts";
@@ -267,5 +268,22 @@ describe("nothing is dropped in silence (G15)", () => {
     await stop(scene);
     const [line] = scene.log.filter(({ text }) => text === "messages were not sent and end with the process");
     assert.deepEqual([line?.level, line?.fields?.["count"]], ["error", 1]);
+  });
+
+  it("an application that has stopped says so: a typed error, and 503 with Retry-After, not 429 (S33)", async () => {
+    for (const closeStore of [true, false]) {
+      const scene = await setUp({ channels: { jobs: { type: "work_queue" } } }, [], { closeStore });
+      await stop(scene);
+      if (closeStore) await assert.rejects(scene.app.emit({ message: "x", label: "chat" }), PosthornError);
+      const asked: readonly (readonly [string, unknown])[] = [
+        ["/messages", { message: "x", label: "chat" }],
+        ["/channels/jobs/messages", { content: 1 }],
+      ];
+      for (const [path, body] of asked) {
+        const answer = await scene.ask(path, body);
+        assert.equal(answer.status, 503, path);
+        assert.ok(Number(answer.headers.get("retry-after")) >= 1, path);
+      }
+    }
   });
 });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type DeliveryEvent, PosthornError, type StoredMessage } from "../../../core/mod.ts";
+import { type DeliveryEvent, NotRunningError, PosthornError, type StoredMessage } from "../../../core/mod.ts";
 import { encodeEvent } from "../event-frame.ts";
 import { problem } from "../problem.ts";
 import { parseJsonObject } from "../read-body.ts";
@@ -23,6 +23,8 @@ export function addMessageRoutes(api: Api): void {
   const stream = api.streamOf(ledger.channel.key, encodeDelivery);
 
   async function emit(request: Request): Promise<Response> {
+    // Taken now, it would wait for a start that may never come.
+    if (!application.isRunning) throw new NotRunningError("Cannot emit: the application is not running");
     const body = await api.readBody(request);
     const init = readMessage(parseJsonObject(body));
     const reached = application.explain(init).reaches.map(({ backendName }) => backendName);
