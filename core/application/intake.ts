@@ -6,6 +6,7 @@
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
 import { ConflictError } from "../errors.ts";
 import type { Inbox } from "../inbox/inbox.ts";
+import { commandOf } from "../inbox/router.ts";
 import type { IncomingMessage } from "../message/incoming-message.ts";
 import type { JsonValue } from "../message/json.ts";
 import type { ProviderReceipt } from "../message/receipt.ts";
@@ -51,20 +52,26 @@ export class Intake {
   async receive(messages: readonly IncomingMessage[]): Promise<void> {
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
       const { operations, moves } = await this.#settledBy(messages);
-      const isNew = await this.#parts.inbox.accept(messages, operations);
+      const marked = messages.map((message) => {
+        const answers = moves.get(message.id)?.record.message.id;
+        return answers === undefined ? message : { ...message, answers };
+      });
+      const isNew = await this.#parts.inbox.accept(marked, operations);
       if (isNew === undefined) continue; // a plan moved on meanwhile: look again
-      for (const move of moves) this.#parts.plans.tell(move);
-      this.#publish(messages, isNew);
+      for (const move of moves.values()) this.#parts.plans.tell(move);
+      this.#publish(marked, isNew);
       return;
     }
     throw new ConflictError("Cannot take messages in: plans they settle change faster than they can be written");
   }
 
+  /** What to commit with a batch, and which plan moves on by which message. */
   async #settledBy(
     messages: readonly IncomingMessage[],
-  ): Promise<{ readonly operations: readonly StoreOperation[]; readonly moves: readonly PlanMove[] }> {
+  ): Promise<{ readonly operations: readonly StoreOperation[]; readonly moves: ReadonlyMap<string, PlanMove> }> {
     const notes = new Map<string, StoreOperation>(); // by key: two messages of a conversation may note the same
     const moves = new Map<string, PlanMove>();
+    const moved = new Set<string>();
     const seen = new Set<string>();
     for (const message of messages) {
       if (seen.has(message.id) || (message.kind === "reaction" && message.text === "")) continue; // taken back
@@ -72,11 +79,12 @@ export class Intake {
       const followed = await this.#parts.plans.followReply(replyFrom(message));
       for (const operation of followed.operations) notes.set(keyOf(operation), operation);
       const { move } = followed;
-      if (move === undefined || moves.has(move.record.planId)) continue; // the first answer of a batch counts
-      moves.set(move.record.planId, move);
+      if (move === undefined || moved.has(move.record.planId)) continue; // the first answer of a batch counts
+      moved.add(move.record.planId);
+      moves.set(message.id, move);
     }
-    const moved = [...moves.values()];
-    return { operations: [...notes.values(), ...moved.flatMap((move) => move.operations)], moves: moved };
+    const operations = [...moves.values()].flatMap((move) => move.operations);
+    return { operations: [...notes.values(), ...operations], moves };
   }
 
   /** With a handler, its router publishes; without one, nobody would. */
@@ -141,14 +149,14 @@ function keyOf(operation: StoreOperation): string {
   return "key" in operation ? operation.key : JSON.stringify(operation);
 }
 
-/** A message as plans see it. A reaction, or what is not understood, answers only what it names. */
+/** A message as plans see it. A reaction, a command, or what is not understood, answers only what it names. */
 function replyFrom(message: IncomingMessage): PlanReply {
   const { id, kind, backendName, conversation, replyTo, text, sender, timestamp } = message;
   return {
     backendName,
     conversation,
     messageId: id,
-    isAside: kind === "reaction" || kind === "unsupported",
+    isAside: kind === "reaction" || kind === "unsupported" || commandOf(message) !== undefined,
     ...(replyTo === undefined ? {} : { replyTo }),
     answer: { text, backendName, at: timestamp, messageId: id, ...(sender === undefined ? {} : { sender }) },
   };

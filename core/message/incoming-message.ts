@@ -49,6 +49,11 @@ export interface IncomingMessage {
   readonly conversation: string;
   /** The message this one answers, as the network names it. */
   readonly replyTo?: string;
+  /**
+   * The id of the question, notification or message this one has answered ({@link Application.ask}, `confirm: reply`).
+   * Absent: it answers none.
+   */
+  readonly answers?: string;
   /** Files that came with it. */
   readonly attachments: readonly IncomingAttachment[];
   /** What else the network said. */

@@ -227,6 +227,20 @@ describe("which question an answer is for", () => {
     await stop(it);
   });
 
+  it("Application.ask() leaves commands to their handlers, and marks for them what was an answer", async () => {
+    const it = await scene();
+    const handled: (readonly [string, string | undefined])[] = [];
+    it.app.messenger.route(({ message }) => void handled.push([message.text, message.answers]));
+    const asked = await it.ask("q");
+    await it.hear(plainly(it, "m1", "/help"));
+    assert.equal(asked.answer(), undefined);
+    await it.hear(plainly(it, "m2", "yes"));
+    await it.hear(plainly(it, "m3", "thanks"));
+    assert.equal(asked.answer()?.text, "yes");
+    assert.deepEqual(handled, [["/help", undefined], ["yes", "q"], ["thanks", undefined]]);
+    await stop(it);
+  });
+
   it("Application.ask() keeps 50 open questions of a conversation, and says which it forgets", async () => {
     const it = await scene();
     const asked: Asked[] = [];
