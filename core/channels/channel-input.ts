@@ -6,6 +6,7 @@
 import { kindOf, ValidationError } from "../errors.ts";
 import type { ChannelMessage, MessageEnvelope } from "../message/channel-message.ts";
 import { cloneJson, EMPTY_OBJECT, type JsonObject, type JsonValue } from "../message/json.ts";
+import { assertKey } from "../store/store-input.ts";
 import type { StandardSchemaV1 } from "../support/standard-schema.ts";
 import { assertDurationMs, assertId, assertInteger, assertText } from "../support/assert.ts";
 import type { Retention, WriteOptions } from "./channel-options.ts";
@@ -140,7 +141,7 @@ export function makeEnvelope<T>(
 /** Writes what options say over what is there. */
 function applyOptions<T>(envelope: Writable<MessageEnvelope<T>>, options: WriteOptions): void {
   const { id, recipientId, correlationId, replyTo, metadata } = options;
-  const { notBefore, expiresAt, orderingKey, externalId, traceparent } = options;
+  const { notBefore, expiresAt, orderingKey, externalId, traceparent, dedupeForMs } = options;
   if (id !== undefined) envelope.id = assertId(id, "id");
   if (metadata !== undefined) envelope.metadata = checkMetadata(metadata);
   if (recipientId !== undefined) envelope.recipientId = assertId(recipientId, "recipientId");
@@ -148,9 +149,14 @@ function applyOptions<T>(envelope: Writable<MessageEnvelope<T>>, options: WriteO
   if (replyTo !== undefined) envelope.replyTo = assertId(replyTo, "replyTo");
   if (notBefore !== undefined) envelope.notBefore = checkTime(notBefore, "notBefore");
   if (expiresAt !== undefined) envelope.expiresAt = checkTime(expiresAt, "expiresAt");
-  if (orderingKey !== undefined) envelope.orderingKey = assertText(orderingKey, "orderingKey");
+  if (orderingKey !== undefined) {
+    envelope.orderingKey = assertKey(assertText(orderingKey, "orderingKey"), "orderingKey");
+  }
   if (externalId !== undefined) envelope.externalId = assertId(externalId, "externalId");
-  if (traceparent !== undefined) envelope.traceparent = assertText(traceparent, "traceparent", { maxLength: 200 });
+  if (traceparent !== undefined) {
+    envelope.traceparent = assertKey(assertText(traceparent, "traceparent", { maxLength: 200 }), "traceparent");
+  }
+  if (dedupeForMs !== undefined) assertFiniteMs(dedupeForMs, "dedupeForMs");
 }
 
 /** The store names what it refuses by its own arguments; a writer knows them by their own names. */

@@ -216,6 +216,9 @@ export function periodicSuite(name: string, open: OpenStore): void {
         // @ts-expect-error what a program without types can do
         await assert.rejects(channel.write("a", () => 1), ValidationError);
         await assert.rejects(channel.write("a", 1, { notBefore: -1 }), { argument: "notBefore" });
+        await assert.rejects(channel.write("a", 1, { dedupeForMs: -1 }), { argument: "dedupeForMs" });
+        await assert.rejects(channel.write("a", 1, { traceparent: "\ud83d" }), { argument: "traceparent" });
+        await assert.rejects(channel.write("a", 1, { orderingKey: "\ude00" }), { argument: "orderingKey" });
         await channel.drain();
         assert.equal((await channel.stats()).stored, 0);
         await channel.stop();

@@ -916,7 +916,11 @@ export function sharedReadsSuite(name: string, open: OpenStore): void {
           ["metadata", [ok, 1, { metadata: [] }]],
           ["metadata.f", [ok, 1, { metadata: { f: () => 1 } }]],
           ["traceparent", [ok, 1, { traceparent: "x".repeat(201) }]],
-          ["options.dedupeForMs", [ok, 1, { dedupeForMs: -1 }]],
+          ["traceparent", [ok, 1, { traceparent: "00-\ud83d" }]],
+          ["orderingKey", [ok, 1, { orderingKey: "lane \ude00" }]],
+          ["orderingKey", [ok, 1, { orderingKey: "lane\0" }]],
+          ["dedupeForMs", [ok, 1, { dedupeForMs: -1 }]],
+          ["dedupeForMs", [ok, 1, { dedupeForMs: Infinity }]],
         ];
         for (const [argument, args] of cases) {
           await assert.rejects(
@@ -967,6 +971,8 @@ export function sharedReadsSuite(name: string, open: OpenStore): void {
           ["claimed", "acknowledge", "w", "id"],
           ["claimed[0]", "acknowledge", "w", [7]],
           ["claimed[1]", "acknowledge", "w", [claimed, null]],
+          ["claimed[1]", "acknowledge", "w", [claimed, ...new Array<unknown>(1)]],
+          ["claimed[0]", "acknowledge", "w", new Array<unknown>(2)],
           ["claimed[0]", "acknowledge", "w", [{ id: "x" }]],
           ["claimed[0]", "acknowledge", "w", ["with space"]],
           ["claimed[0]", "acknowledge", "w", [{ ...claimed, seq: "1" }]],

@@ -221,6 +221,47 @@ function claimSuite(name: string, open: OpenStore): void {
     );
 
     it(
+      "a bare id whose lease has ended is known for as long again, whatever is claimed meanwhile, and then forgotten",
+      test(async (bench) => {
+        const { clock } = bench;
+        const queue = await jobs(bench, { maintenanceIntervalMs: 1_000 });
+        for (let job = 0; job < 3; job++) await queue.write("s", job, { id: `early${job}` });
+        assert.equal((await queue.read("w", { exclusive: true })).length, 3);
+        const statusOf = async (id: string): Promise<string | undefined> =>
+          (await queue.acknowledge("w", [id]))[0]?.status;
+        await clock.advance(LEASE_MS + 1);
+        assert.equal(await statusOf("early0"), "lease-lost");
+        await clock.advance(LEASE_MS - 1_500);
+        assert.equal(await statusOf("early1"), "lease-lost");
+        for (let second = 0; second < 3 * LEASE_MS / 1_000; second++) await clock.advance(1_000);
+        assert.equal(await statusOf("early2"), "not-found");
+        await queue.stop();
+      }),
+    );
+
+    it(
+      "results are about what was passed, whatever becomes of the caller's array meanwhile",
+      test(async (bench) => {
+        const queue = await jobs(bench);
+        for (const id of ["a", "b", "c"]) await queue.write("s", 1, { id });
+        const claimed = [...await queue.read("w", { exclusive: true, limit: 3 })];
+        const released = queue.nack("w", claimed);
+        claimed.length = 0;
+        assert.deepEqual((await released).map(({ id, status }) => `${id} ${status}`), ["a done", "b done", "c done"]);
+        await queue.read("w", { exclusive: true, limit: 3 });
+        const ids = ["c", "nobody's", "a"];
+        const acknowledged = queue.acknowledge("w", ids);
+        ids.reverse();
+        assert.deepEqual(await acknowledged, [
+          { id: "c", status: "done" },
+          { id: "nobody's", status: "not-found" },
+          { id: "a", status: "done" },
+        ]);
+        await queue.stop();
+      }),
+    );
+
+    it(
       "extend() says when the lease ends now",
       test(async (bench) => {
         const { clock } = bench;
