@@ -8,8 +8,8 @@ import type { RejectedReceipt, RejectionReason, UnknownReceipt } from "../../cor
 
 /**
  * How far a mail came: `queue` (waiting for a connection), `connect` (TCP), `tls` (the handshake, also after STARTTLS),
- * `greeting`, `ehlo`, `starttls`, `auth`, `mail` (MAIL FROM and, where the server takes commands in batches, what
- * follows it), `rcpt`, `data` (before the first byte of the mail), `body` (while it is sent), `dot` (all of it is sent).
+ * `greeting`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `data` (the reply to that command is awaited), `body` (the mail is
+ * being sent), `dot` (from before its last bytes are sent).
  */
 export type SmtpStage =
   | "queue"

@@ -28,7 +28,8 @@ import { classifySmtpFault, type SmtpFault } from "./outcome.ts";
 import { RecipientRule } from "../net/recipient-rule.ts";
 import { createCleaner } from "./server-text.ts";
 import { SmtpPool } from "./smtp-pool.ts";
-import { type SmtpAcceptance, type SmtpDelivery, type SmtpEnvelope, SmtpSession } from "./smtp-session.ts";
+import type { SmtpEnvelope } from "./mail-transaction.ts";
+import { type SmtpAcceptance, type SmtpDelivery, SmtpSession } from "./smtp-session.ts";
 
 /** What {@link SmtpCommunicator} may use of its surroundings. */
 export interface SmtpSurroundings {

@@ -1,6 +1,6 @@
 /**
- * One connection to a mail server, over nodemailer's SMTP client: opens it, logs in, and sends mails one after another,
- * saying for each how far it came.
+ * One connection to a mail server: nodemailer's SMTP client opens, secures and logs in; then mails go one after another,
+ * and for each it is said how far it came.
  *
  * @module
  */
@@ -11,20 +11,18 @@ import { type Clock, systemClock } from "../../core/mod.ts";
 import type { ResolvedSmtpOptions } from "./check-options.ts";
 import { readConnectionError, stageOfCommand } from "./connection-error.ts";
 import { createConnection, TOKEN_METHOD } from "./create-connection.ts";
-import { MailSource } from "./mail-source.ts";
+import {
+  MailTransaction,
+  readExtensions,
+  type SmtpEnvelope,
+  type SmtpExtensions,
+  type TransactionEnd,
+} from "./mail-transaction.ts";
 import { errorCode, faultOf, openSocket } from "./open-socket.ts";
 import type { SmtpFault, SmtpStage } from "./outcome.ts";
+import { readServerMessageId } from "./server-message-id.ts";
 import { parseServerReply } from "./server-text.ts";
-
-/** The two addresses of a mail. Both are checked: nodemailer writes them as they are. */
-export interface SmtpEnvelope {
-  /** Where bounces go. */
-  readonly from: string;
-  /** Whom it goes to. */
-  readonly to: string;
-  /** One of them, or an address in a header, is not ASCII. */
-  readonly needsSmtpUtf8: boolean;
-}
+import { SmtpWire } from "./smtp-wire.ts";
 
 /** What a server that took a mail said. */
 export interface SmtpAcceptance {
@@ -58,7 +56,13 @@ export class SmtpSession {
   readonly #clock: Clock;
   readonly #options: ResolvedSmtpOptions;
   readonly #clean: (text: string) => string;
-  #stage: SmtpStage = "greeting";
+  #wire: SmtpWire | undefined;
+  #extensions: SmtpExtensions | undefined;
+  /** The mail under way. */
+  #transaction: MailTransaction | undefined;
+  /** Who waits for a reply that is about no mail. */
+  #onReply: ((reply: string) => void) | undefined;
+  #opening: "greeting" | "auth" | undefined = "greeting";
   #isUsable = true;
   #sent = 0;
   #onFault: ((fault: SmtpFault) => void) | undefined;
@@ -70,13 +74,18 @@ export class SmtpSession {
     this.#clock = context.clock ?? systemClock;
     this.#clean = context.clean;
     connection.on("error", (error) => this.#fail(this.#faultOf(error)));
-    // Later, because what nodemailer says about the mail under way comes right after it.
+    // Later, because what the server said at last comes right before or after it.
     connection.once("end", () =>
       queueMicrotask(() => {
         this.#isUsable = false;
         this.#fail({ stage: this.#stage, kind: "cut" });
         this.#onClose?.();
       }));
+  }
+
+  /** How far it has come: with the mail under way, or with opening. */
+  get #stage(): SmtpStage {
+    return this.#transaction?.stage ?? (this.#opening === undefined ? "mail" : this.#openingStage(this.#opening));
   }
 
   /**
@@ -99,7 +108,7 @@ export class SmtpSession {
     const giveUp = (kind: "aborted" | "timeout"): void => {
       ended = kind;
       if (session === undefined) socket?.destroy();
-      else session.#fail({ stage: session.#openingStage(), kind });
+      else session.#fail({ stage: session.#stage, kind });
     };
     const onAbort = (): void => giveUp("aborted");
     const timer = clock.setTimer(options.connectTimeoutMs, () => giveUp("timeout"));
@@ -143,23 +152,23 @@ export class SmtpSession {
    * @param signal Gives up early; after the final dot that leaves it open whether the server has the mail.
    */
   deliver(envelope: SmtpEnvelope, text: string, signal: AbortSignal): Promise<SmtpDelivery> {
-    if (signal.aborted) {
-      return Promise.resolve({ fault: { stage: "queue", kind: "aborted" } });
-    }
-    if (!this.#isUsable) {
+    const wire = this.#wire;
+    const extensions = this.#extensions;
+    if (signal.aborted) return Promise.resolve({ fault: { stage: "queue", kind: "aborted" } });
+    if (!this.#isUsable || wire === undefined || extensions === undefined) {
       return Promise.resolve({ fault: { stage: "mail", kind: "cut" } });
     }
-    if (envelope.needsSmtpUtf8 && !this.#offers("SMTPUTF8")) {
+    if (envelope.needsSmtpUtf8 && !extensions.smtpUtf8) {
       return Promise.resolve({ fault: { stage: "mail", kind: "no-smtputf8" } });
     }
+    if (extensions.maxBytes !== undefined && Buffer.byteLength(text) > extensions.maxBytes) {
+      return Promise.resolve({ fault: { stage: "mail", kind: "too-large" } });
+    }
     this.#sent += 1;
-    this.#stage = "mail";
-    const bytes = Buffer.from(text, "utf8");
     return new Promise((resolve) => {
-      let isDone = false;
       const finish = (delivery: SmtpDelivery): void => {
-        if (isDone) return;
-        isDone = true;
+        this.#transaction?.abandon();
+        this.#transaction = undefined;
         this.#onFault = undefined;
         timer.cancel();
         signal.removeEventListener("abort", onAbort);
@@ -167,26 +176,41 @@ export class SmtpSession {
       };
       const onAbort = (): void => this.#fail({ stage: this.#stage, kind: "aborted" });
       const onTimeout = (): void => this.#fail({ stage: this.#stage, kind: "timeout" });
-      let timer = this.#clock.setTimer(this.#options.commandTimeoutMs, onTimeout);
+      const { commandTimeoutMs, dataTimeoutMs } = this.#options;
+      let timer = this.#clock.setTimer(commandTimeoutMs, onTimeout);
       signal.addEventListener("abort", onAbort, { once: true });
       this.#onFault = (fault) => finish({ fault });
-      const source = new MailSource(bytes, (stage) => {
-        if (isDone) return;
-        this.#stage = stage;
-        timer.cancel();
-        timer = this.#clock.setTimer(this.#options.dataTimeoutMs, onTimeout);
-      });
-      const { from, to, needsSmtpUtf8 } = envelope;
-      this.#connection.send(
-        { from, to: [to], size: bytes.length, use8BitMime: needsSmtpUtf8 },
-        source,
-        (error, info) => {
-          if (error) return this.#refuse(error, finish);
-          const { serverMessageId, response } = info;
-          finish({ accepted: { response, ...(serverMessageId === undefined ? {} : { serverMessageId }) } });
+      const transaction = new MailTransaction(envelope, text, {
+        wire,
+        extensions,
+        clean: this.#clean,
+        onBody: () => {
+          timer.cancel();
+          timer = this.#clock.setTimer(dataTimeoutMs, onTimeout);
         },
-      );
+        onEnd: (end) => this.#finish(end, finish),
+      });
+      this.#transaction = transaction;
+      transaction.start();
     });
+  }
+
+  /** A server's no to one mail leaves the connection as it is, unless the two are out of step. */
+  #finish(end: TransactionEnd, finish: (delivery: SmtpDelivery) => void): void {
+    if ("fault" in end) {
+      if (!end.isInStep) this.close();
+      return finish({ fault: end.fault });
+    }
+    const { reply: response } = end;
+    const serverMessageId = readServerMessageId(response, this.#options.host);
+    finish({ accepted: { response, ...(serverMessageId === undefined ? {} : { serverMessageId }) } });
+  }
+
+  #take(reply: string): void {
+    const onReply = this.#onReply;
+    if (this.#transaction !== undefined) this.#transaction.take(reply);
+    else if (onReply !== undefined) onReply(reply);
+    else this.#fail({ stage: "mail", kind: "cut" }); // it speaks unasked: goodbye, or nonsense
   }
 
   /**
@@ -195,19 +219,20 @@ export class SmtpSession {
    * @returns Whether it is.
    */
   reset(): Promise<boolean> {
-    if (!this.#isUsable) return Promise.resolve(false);
+    const wire = this.#wire;
+    if (!this.#isUsable || wire === undefined) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(this.#options.commandTimeoutMs, () => this.close());
-      this.#onFault = () => {
-        timer.cancel();
-        resolve(false);
-      };
-      this.#connection.reset((error) => {
+      const finish = (isReady: boolean): void => {
         timer.cancel();
         this.#onFault = undefined;
-        if (error) this.close();
-        resolve(!error);
-      });
+        this.#onReply = undefined;
+        if (!isReady) this.close();
+        resolve(isReady);
+      };
+      const timer = this.#clock.setTimer(this.#options.commandTimeoutMs, () => finish(false));
+      this.#onFault = () => finish(false);
+      this.#onReply = (reply) => finish(reply.startsWith("2"));
+      wire.write("RSET\r\n");
     });
   }
 
@@ -215,6 +240,7 @@ export class SmtpSession {
   quit(): Promise<void> {
     if (!this.#isUsable) return Promise.resolve();
     this.#isUsable = false;
+    this.#wire?.release();
     return new Promise((resolve) => {
       const timer = this.#clock.setTimer(Math.min(this.#options.connectTimeoutMs, 5_000), () => this.close());
       this.#connection.once("end", () => {
@@ -233,17 +259,20 @@ export class SmtpSession {
 
   #handshake(): Promise<SmtpFault | undefined> {
     return new Promise((resolve) => {
-      const finish = (fault?: SmtpFault): void => {
+      const finish = (given?: SmtpFault): void => {
         this.#onFault = undefined;
+        const fault = given ?? this.#takeOver();
         if (fault !== undefined) this.close();
         resolve(fault);
       };
       this.#onFault = finish;
       this.#connection.connect((error) => {
         if (error) return finish(this.#faultOf(error));
+        const { lastServerResponse } = this.#connection;
+        this.#extensions = readExtensions(lastServerResponse === false ? "" : lastServerResponse);
         const { username } = this.#options;
         if (username === undefined) return finish();
-        this.#stage = "auth";
+        this.#opening = "auth";
         // A server that suddenly takes mail without a password may not be ours.
         if (!this.#connection.allowsAuth) {
           return finish({ stage: "auth", kind: "no-auth" });
@@ -251,6 +280,20 @@ export class SmtpSession {
         this.#logIn(username, finish);
       });
     });
+  }
+
+  /** From here on the mails are ours, and nodemailer hears of the connection only that it ended. */
+  #takeOver(): SmtpFault | undefined {
+    const { _socket: socket } = this.#connection;
+    if (!socket) return { stage: "ehlo", kind: "protocol" };
+    const wire = new SmtpWire(socket, {
+      onReply: (reply) => this.#take(reply),
+      onNonsense: () => this.#fail({ stage: this.#stage, kind: "protocol" }),
+    });
+    socket.once("close", () => wire.flush());
+    this.#wire = wire;
+    this.#opening = undefined;
+    return undefined;
   }
 
   /** By callback, because nodemailer's word on the login comes just before it closes. */
@@ -267,16 +310,6 @@ export class SmtpSession {
     );
   }
 
-  /** A server's no to one mail leaves the connection as it is, unless the mail was under way: then nobody is in step. */
-  #refuse(error: Error, finish: (delivery: SmtpDelivery) => void): void {
-    const fault = this.#faultOf(error);
-    const isInStep = (fault.kind === "reply" && fault.code !== 421 &&
-      this.#stage !== "body") ||
-      fault.kind === "too-large";
-    if (!isInStep) this.close();
-    finish({ fault });
-  }
-
   #fail(fault: SmtpFault): void {
     if (!this.#isUsable && this.#onFault === undefined) return;
     const onFault = this.#onFault;
@@ -286,16 +319,16 @@ export class SmtpSession {
   }
 
   /** Where a session that is not open yet stands. */
-  #openingStage(): SmtpStage {
+  #openingStage(at: "greeting" | "auth"): SmtpStage {
     if (this.#connection.upgrading === true) return "tls";
-    if (this.#stage === "auth") return "auth";
+    if (at === "auth") return "auth";
     return this.#connection.lastServerResponse === false ? "greeting" : "ehlo";
   }
 
   /** nodemailer's errors say which command a reply was to; of what is no reply, only our own stage tells how far it came. */
   #faultOf(error: unknown): SmtpFault {
-    const isOpening = this.#stage === "greeting" || this.#stage === "auth";
-    const stage = isOpening ? this.#openingStage() : this.#stage;
+    const stage = this.#stage;
+    const isOpening = this.#opening !== undefined;
     const { response, command, code } = readConnectionError(error);
     const reply = response === undefined ? {} : parseServerReply(response);
     const isAnswer = code !== "EPROTOCOL" || isOpening;
@@ -318,11 +351,5 @@ export class SmtpSession {
     if (stage === "tls" || code === "ETLS") return faultOf(error, true);
     const system = errorCode(error);
     return { stage, kind: "cut", ...(system === undefined || system === "ECONNECTION" ? {} : { detail: system }) };
-  }
-
-  /** nodemailer keeps what EHLO listed to itself; if it should hide it better one day, nothing is offered. */
-  #offers(extension: string): boolean {
-    const known: unknown = Reflect.get(this.#connection, "_supportedExtensions");
-    return Array.isArray(known) && known.includes(extension);
   }
 }
