@@ -104,6 +104,7 @@ export async function startNetworks(): Promise<Networks> {
     ON_CALL_TELEGRAM: String(CHAT),
     SMTP_HOST: mail.host,
     SMTP_PORT: String(mail.port),
+    SMTP_START_TLS: "false",
     SMTP_INSECURE: "true",
     ON_CALL_MAIL: "on-call@example.com",
   };
