@@ -126,7 +126,7 @@ describe("SqliteStore", () => {
     await second.close();
   });
 
-  it("append() puts all of one turn into one transaction, and gives each caller its own answer", async () => {
+  it("append() puts all of one turn into one transaction, and gives each caller its own answer (S24)", async () => {
     const database = new WatchedDatabase(folder.newFile());
     const store = new SqliteStore({ database });
     const before = database.runsOf("COMMIT");
@@ -246,7 +246,7 @@ describe("SqliteStore", () => {
     await onDisk.close();
   });
 
-  it("new SqliteStore() sets the write-ahead log and the waiting that was asked for", async () => {
+  it("new SqliteStore() sets the write-ahead log and the waiting that was asked for (S24)", async () => {
     for (const [synchronous, level] of [["FULL", 2], ["NORMAL", 1]] as const) {
       const database = new DatabaseSync(folder.newFile());
       const store = new SqliteStore({ database, synchronous });
