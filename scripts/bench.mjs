@@ -30,6 +30,7 @@ if (args === undefined || files.length === 0) {
 await ensureInstalled();
 for (const file of files) {
   const { code } = await run(pathOf(values.runtime), [...args, `bench/${file}`, ...(values.json ? ["--json"] : [])], {
+    env: { POSTHORN_BENCH_NODE: pathOf("node") },
     timeoutMs: 30 * 60_000,
     show: true,
   });

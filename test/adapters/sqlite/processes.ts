@@ -12,6 +12,8 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** A process that was started. */
 export class Child {
+  /** What it wrote to its standard output. */
+  output = "";
   /** What it wrote to its standard error. */
   errors = "";
   readonly #process: ChildProcess;
@@ -38,8 +40,9 @@ export class Child {
     ];
     this.#process = spawn(command, rest, {
       cwd: ROOT,
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
+    this.#process.stdout?.setEncoding("utf8").on("data", (chunk: string) => this.output += chunk);
     this.#process.stderr?.setEncoding("utf8").on("data", (chunk: string) => this.errors += chunk);
     this.#ended = new Promise((resolve, reject) => {
       this.#process.on("error", reject);
