@@ -93,7 +93,10 @@ export async function shutDown(parts: ShutdownParts, options: ShutdownOptions): 
   ] as const;
   await step(HANDLERS_LEFT, "handlers", () => messenger.stop(...handlers));
   await step(HANDLERS_LEFT, "fallback plans", () => plans.stop(...handlers));
-  await Promise.all(channels.map((channel) => step(HANDLERS_LEFT, `channel "${channel.id}"`, () => channel.stop())));
+  const leftMs = deadline.leftMs(HANDLERS_TOLD);
+  await Promise.all(
+    channels.map((channel) => step(HANDLERS_LEFT, `channel "${channel.id}"`, () => channel.stop(leftMs))),
+  );
   if (drains) await step(SENDS_LEFT, "what is to be sent", () => untilSent(parts, deadline));
   onSendersStop();
   const sends = [deadline.leftMs(SENDS_TOLD), (SENDS_LEFT - SENDS_TOLD) * GRACE * deadline.totalMs] as const;

@@ -130,10 +130,10 @@ export abstract class BaseChannel<T = JsonValue> extends ChannelCore<T> {
   }
 
   /** {@inheritDoc ChannelCore.windDown} The present round is the last. */
-  protected override async windDown(): Promise<void> {
+  protected override async windDown(deadlineMs?: number): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
-    await super.windDown();
+    await super.windDown(deadlineMs);
   }
 
   /** {@inheritDoc ChannelCore.letGo} */

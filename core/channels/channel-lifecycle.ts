@@ -127,9 +127,11 @@ export abstract class ChannelLifecycle<T = JsonValue> {
    * Stops it, after what is in flight: consumers have ended, writes are finished, subscribers have seen everything
    * written. Called twice is harmless. A store given in the options stays open; its owner closes it. Do not wait for it
    * in a handler of this channel: it waits for that handler.
+   *
+   * @param deadlineMs How long the handlers of its consumers may go on; then their signal fires. @default `30_000`
    */
-  stop(): Promise<void> {
-    this.#ending ??= this.#end().finally(() => this.#ending = undefined);
+  stop(deadlineMs?: number): Promise<void> {
+    this.#ending ??= this.#end(deadlineMs).finally(() => this.#ending = undefined);
     return this.#ending;
   }
 
@@ -159,7 +161,7 @@ export abstract class ChannelLifecycle<T = JsonValue> {
     }
   }
 
-  async #end(): Promise<void> {
+  async #end(deadlineMs: number | undefined): Promise<void> {
     if (this.#state === "stopped") return;
     // Whoever started it hears of what went wrong there.
     await this.#beginning?.catch(() => {});
@@ -168,7 +170,7 @@ export abstract class ChannelLifecycle<T = JsonValue> {
     const attempt = (step: () => Promise<void>): Promise<void> =>
       step().catch((error: unknown) => void failures.push(error));
     this.#state = "closing";
-    await attempt(() => this.windDown());
+    await attempt(() => this.windDown(deadlineMs));
     this.#state = "draining";
     await attempt(() => this.drain());
     this.#maintenanceTimer?.cancel();
@@ -184,7 +186,7 @@ export abstract class ChannelLifecycle<T = JsonValue> {
   protected launch(): void {}
 
   /** Ends what this kind of channel does by itself; it may write until then. */
-  protected windDown(): Promise<void> {
+  protected windDown(_deadlineMs?: number): Promise<void> {
     return Promise.resolve();
   }
 

@@ -155,9 +155,9 @@ export class DiscoveryChannel extends PassthroughChannel<RegistryEvent> {
   }
 
   /** Withdraws what announces itself through this object. */
-  protected override async windDown(): Promise<void> {
+  protected override async windDown(deadlineMs?: number): Promise<void> {
     await Promise.all([...this.#own.values()].map(({ renewal }) => renewal.withdraw()));
-    await super.windDown();
+    await super.windDown(deadlineMs);
   }
 
   #stateKey(kind: RegistrationKind, id: string): string {

@@ -264,10 +264,10 @@ export class WorkQueueChannel<T = JsonValue> extends PassthroughChannel<T> {
     return await this.#dead.discard(id);
   }
 
-  /** Stops its consumers, giving what is being handled 30 seconds. */
-  protected override async windDown(): Promise<void> {
-    await Promise.all([...this.#consumers].map((consumer) => consumer.stop(STOP_DEADLINE_MS)));
-    await super.windDown();
+  /** Stops its consumers, giving what is being handled 30 seconds, unless told otherwise. */
+  protected override async windDown(deadlineMs: number = STOP_DEADLINE_MS): Promise<void> {
+    await Promise.all([...this.#consumers].map((consumer) => consumer.stop(deadlineMs)));
+    await super.windDown(deadlineMs);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type Receipt,
   type StoreCapabilities,
   StoreError,
+  type WorkQueueChannel,
 } from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { said, ScriptedCommunicator } from "../../support/scripted-communicator.ts";
@@ -239,6 +240,31 @@ describe("Application.stop", () => {
     ]]);
     assert.equal((await timed(clock, next.app.stop())).error, undefined);
     await clock.advance(LEASE_MS);
+  });
+
+  it("stop() tells the handlers of the program's own queues to end, and takes no longer for them", async () => {
+    const { clock, app } = build({}, { channels: { jobs: { type: "work_queue" } } });
+    await app.start();
+    const jobs = app.channels.get("jobs") as WorkQueueChannel;
+    await jobs.write("scheduler", 1);
+    let toldAt = 0;
+    let begun = false;
+    jobs.consume("worker", (_job, { signal }) => {
+      begun = true;
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          toldAt = clock.monotonic();
+          reject(signal.reason);
+        });
+      });
+    });
+    await eventually(clock, () => begun);
+    const began = clock.monotonic();
+    const { tookMs, error } = await timed(clock, app.stop());
+    assert.equal(error, undefined);
+    assert.ok(toldAt - began <= STOP_MS / 2, `told after ${toldAt - began} ms`);
+    assert.ok(tookMs <= STOP_MS, `it took ${tookMs} ms`);
+    assert.equal(clock.pending, 0);
   });
 
   it("stop() obeys drain_timeout, in all", async () => {
