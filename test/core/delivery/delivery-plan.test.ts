@@ -3,6 +3,7 @@ import { describe, it } from "bun:test";
 import {
   advancePlan,
   beginPlan,
+  hasAlternative,
   leavesOf,
   type PlanAction,
   type PlanEvent,
@@ -172,5 +173,70 @@ describe("advancePlan()", () => {
     const settled = advancePlan(plan, state, { type: "settle", arrived: true });
     assert.deepEqual(settled.actions, [{ type: "cancel", leaf: "0" }, { type: "settled", outcome: "delivered" }]);
     assert.deepEqual(advancePlan(plan, settled.state, { type: "settle", arrived: false }).actions, []);
+  });
+
+  it("goes on past a step that a person calls off alone, or that is left out", () => {
+    const plan: PlanGroup = { kind: "ordered", children: [0, 1, 2].map((index) => leaf(index, "accepted")) };
+    const off = advancePlan(plan, beginPlan(plan).state, { type: "cancelled", leaf: "0" });
+    assert.deepEqual(off.actions.map((action) => action.type === "send" && action.leaf), ["1"]);
+    assert.deepEqual(advancePlan(plan, off.state, { type: "cancelled", leaf: "0" }).actions, []);
+    const out = advancePlan(plan, off.state, { type: "skipped", leaf: "1", reason: "resting" });
+    assert.deepEqual(out.state.children?.[1], { status: "skipped", reason: "resting" });
+    const end = advancePlan(plan, out.state, { type: "skipped", leaf: "2", reason: "resting" });
+    assert.deepEqual(end.actions, [{ type: "settled", outcome: "exhausted" }]);
+  });
+
+  it("tries a step in doubt again when a person says so, and nothing else", () => {
+    const plan: PlanGroup = { kind: "ordered", children: [leaf(0, "unknown"), leaf(1, "accepted")] };
+    const { state } = run(plan, ["unknown", "accepted"]);
+    assert.equal(state.status, "unknown");
+    assert.deepEqual(advancePlan(plan, state, { type: "retry", leaf: "1" }).actions, []);
+    const again = advancePlan(plan, state, { type: "retry", leaf: "0" });
+    assert.deepEqual(again.actions.map((action) => action.type === "send" && action.leaf), ["0"]);
+    assert.equal(again.state.status, "active");
+    assert.deepEqual(advancePlan(plan, again.state, { type: "retry", leaf: "0" }).actions, []);
+    assert.equal(advancePlan(plan, again.state, { type: "accepted", leaf: "0" }).state.status, "done");
+  });
+
+  it("uses the next channel when the time of one is over, whatever that does, and takes its late yes", () => {
+    const timed: PlanNode = { kind: "leaf", backendName: "b0", withinMs: 10 };
+    const plan: PlanGroup = { kind: "ordered", children: [timed, leaf(1, "accepted")] };
+    for (const first of ["nothing", "unknown"] as const) {
+      let { state } = beginPlan(plan);
+      if (first === "unknown") {
+        const lost = advancePlan(plan, state, { type: "unknown", leaf: "0", fallback: false });
+        assert.deepEqual(lost.actions, [], "not before its time");
+        ({ state } = lost);
+      }
+      const over = advancePlan(plan, state, { type: "timeout", leaf: "0" });
+      assert.deepEqual(over.actions.map((action) => action.type === "send" && action.leaf), ["1"]);
+      const late = advancePlan(plan, over.state, { type: "accepted", leaf: "0" });
+      assert.deepEqual(late.actions, [{ type: "cancel", leaf: "1" }, { type: "settled", outcome: "delivered" }]);
+    }
+  });
+});
+
+describe("hasAlternative()", () => {
+  const plan: PlanGroup = {
+    kind: "ordered",
+    children: [
+      { kind: "parallel", children: [leaf(0, "accepted"), leaf(1, "accepted")] },
+      { kind: "all", children: [leaf(2, "accepted"), leaf(3, "accepted")] },
+      leaf(4, "skipped"),
+    ],
+  };
+
+  it("is what stands behind a step, or is under way beside it; not what is sent as well, nor what is left out", () => {
+    const { state } = beginPlan(plan);
+    assert.equal(hasAlternative(plan, state, "0-0"), true);
+    const one = advancePlan(plan, state, { type: "failed", leaf: "0-0", reason: "x" });
+    assert.equal(hasAlternative(plan, one.state, "0-1"), true, "the group behind it");
+    const both = advancePlan(plan, one.state, { type: "failed", leaf: "0-1", reason: "x" });
+    assert.equal(hasAlternative(plan, both.state, "1-0"), false, "the last channel is left out from the start");
+  });
+
+  it("is nothing for a plan of one step", () => {
+    const single = leaf(0, "accepted");
+    assert.equal(hasAlternative(single, beginPlan(single).state, ""), false);
   });
 });
