@@ -38,6 +38,7 @@ export interface ProblemDetails {
 /** A stable word for what went wrong. */
 export type ProblemCode =
   | "malformed-json"
+  | "body-lost"
   | "invalid-argument"
   | "unauthorized"
   | "forbidden"
@@ -65,6 +66,7 @@ export type ProblemCode =
 /** Every code with its status and its title. Codes are stable; titles are for people. */
 const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: string]>> = {
   "malformed-json": [400, "The body is not JSON"],
+  "body-lost": [400, "The body broke off"],
   "invalid-argument": [400, "A value is not as it must be"],
   "unauthorized": [401, "The request is not authorized"],
   "forbidden": [403, "The request is not allowed from there"],

@@ -35,6 +35,15 @@ export class BodyTimeoutError extends Error {
   }
 }
 
+/** The connection was lost, or the body is not as HTTP has it. */
+export class BodyLostError extends Error {
+  /** Says so. */
+  constructor() {
+    super("Cannot read body: it broke off");
+    this.name = "BodyLostError";
+  }
+}
+
 /** The body is not JSON. */
 export class MalformedJsonError extends Error {
   /** @param message What is wrong, without the text itself. */
@@ -51,6 +60,7 @@ export class MalformedJsonError extends Error {
  * @param options Limits.
  * @throws {TooLargeError} If the body is over the limit.
  * @throws {BodyTimeoutError} If it does not arrive in time.
+ * @throws {BodyLostError} If it breaks off.
  */
 export function readBody(request: Request, options: ReadBodyOptions): Promise<Uint8Array> {
   const { maxBytes, deadlines } = options;
@@ -75,9 +85,9 @@ function readWhole(request: Request, maxBytes: number, deadlines: Deadlines): Pr
       deadlines.end(deadline);
       if (whole.byteLength > maxBytes) reject(tooLarge(maxBytes));
       else resolve(new Uint8Array(whole));
-    }, (error) => {
+    }, () => {
       deadlines.end(deadline);
-      reject(error);
+      reject(new BodyLostError()); // after a time-out this changes nothing
     });
   });
 }
@@ -95,7 +105,9 @@ async function readPieces(request: Request, maxBytes: number, deadlines: Deadlin
     const chunks: Uint8Array[] = [];
     let length = 0;
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(() => {
+        throw isLate ? new BodyTimeoutError() : new BodyLostError();
+      });
       if (isLate) throw new BodyTimeoutError();
       if (done) return join(chunks, length);
       length += value.byteLength;

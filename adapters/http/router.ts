@@ -6,7 +6,7 @@
 import type { Hono } from "hono";
 import { errorFields, type Logger, PosthornError } from "../../core/mod.ts";
 import { isCallersFault, problem, problemOf } from "./problem.ts";
-import { BodyTimeoutError, MalformedJsonError } from "./read-body.ts";
+import { BodyLostError, BodyTimeoutError, MalformedJsonError } from "./read-body.ts";
 
 /** Answers one request. The names are those of the path's parameters. */
 export type RouteHandler = (
@@ -43,6 +43,7 @@ export function addRoute(app: Hono, path: string, methods: RouteMethods, logger:
 export function answerTo(error: unknown, path: string, logger: Logger): Response {
   if (error instanceof MalformedJsonError) return problem("malformed-json", { detail: error.message });
   if (error instanceof BodyTimeoutError) return problem("timeout", { headers: { connection: "close" } });
+  if (error instanceof BodyLostError) return problem("body-lost", { headers: { connection: "close" } });
   if (error instanceof PosthornError && isNamed(error.code)) return problem(error.code, { detail: error.message });
   if (!isCallersFault(error)) logger.error("cannot answer a request", { path, ...errorFields(error) });
   return problemOf(error);

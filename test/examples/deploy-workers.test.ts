@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TelegramStandIn } from "../../adapters/emulator/telegram-stand-in.ts";
 import { bundleBotWorker, startBotWorker } from "../support/bot-worker.mjs";
+import { attackServer } from "../support/hostile-requests.ts";
 
 const SECRET = "deploy-test-secret-0123456789";
 const CHAT = 4_711;
@@ -82,4 +83,23 @@ describe("examples/deploy/workers", () => {
       await second.stop();
     }
   });
+
+  it("refuses requests that lie or never end, without a word of an exception, and goes on", async () => {
+    const worker = await startBotWorker(place, variables);
+    try {
+      const seen = await attackServer({
+        host: "127.0.0.1",
+        port: worker.port,
+        path: "/webhooks/bot",
+        proof: { "x-telegram-bot-api-secret-token": SECRET },
+        body: update(900, "honest"),
+        maxBodyBytes: 1_048_576,
+      });
+      assert.deepEqual(seen.get("a length of nine petabytes"), [413]);
+      await until(() => answers().some((text) => text.endsWith("honest")));
+      assert.equal(answers().filter((text) => text.endsWith("honest")).length, 1);
+    } finally {
+      await worker.stop();
+    }
+  }, 120_000);
 });
