@@ -59,7 +59,9 @@ describeWith("chromium", "a stream of events in a browser", (chromium) => {
       assert.deepEqual(heard.map(([, text]) => text), said, "each once, in order, by the browser's own stream");
       const places = heard.map(([seq]) => seq);
       assert.deepEqual(places, places.toSorted((left, right) => left - right));
-      assert.deepEqual(await texts(), said.map((text) => `it: ${text}`), "and on the page");
+      const shown = await texts(); // of a long conversation, the latest
+      assert.ok(shown.length >= Math.min(said.length, 200), `${shown.length} are shown`);
+      assert.deepEqual(shown, said.slice(-shown.length).map((text) => `it: ${text}`), "and on the page");
       assert.ok(proxy.streams > CUTS, `${proxy.streams} connections`);
       // A cut within the headers is a type the browser does not know: it says so, and the page asks again.
       assert.deepEqual(bench.faults.filter((fault) => !fault.includes("MIME type")), []);
