@@ -3,6 +3,7 @@ import { describe, it } from "bun:test";
 import {
   Application,
   CommunicationDispatcher,
+  type Communicator,
   ConfigError,
   FallbackCommunicator,
   FunctionalEventSubscriber,
@@ -20,7 +21,7 @@ import {
 import { LOST, REFUSED, said, ScriptedCommunicator } from "../../support/scripted-communicator.ts";
 
 async function dispatcherWith(
-  ...routes: readonly (readonly [ScriptedCommunicator, readonly string[]])[]
+  ...routes: readonly (readonly [Communicator, readonly string[]])[]
 ): Promise<CommunicationDispatcher> {
   const dispatcher = new CommunicationDispatcher();
   for (const [communicator, labels] of routes) dispatcher.register(communicator, labels);
