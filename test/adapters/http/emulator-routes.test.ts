@@ -470,7 +470,7 @@ describe("/emulator/conversations", () => {
 });
 
 describe("GET /emulator/events", () => {
-  it("sends one conversation's messages and states, and not those of another", async () => {
+  it("sends one conversation's messages and states, and not those of another (L16)", async () => {
     const bench = await setUpHttp();
     for (const name of ["anna", "bob"]) {
       await bench.emulator.openConversation(name);

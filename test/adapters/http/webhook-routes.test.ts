@@ -80,7 +80,7 @@ describe("POST /webhooks/:backend", () => {
     assert.equal((await bench.inbox()).length, 2);
   });
 
-  it("refuses what is not authentic before anything is parsed or kept", async () => {
+  it("refuses what is not authentic before anything is parsed or kept (L12)", async () => {
     const bench = await setUp();
     const before = await bench.snapshot();
     for (const secret of ["another secret", "THE SECRET OF THE WIRE"]) {
@@ -93,7 +93,7 @@ describe("POST /webhooks/:backend", () => {
     assert.deepEqual(await bench.snapshot(), before);
   });
 
-  it("keeps what is authentic but odd in quarantine, once, and answers 200", async () => {
+  it("keeps what is authentic but odd in quarantine, once, and answers 200 (L15)", async () => {
     const bench = await setUp();
     const odd = [7, { kind: "new" }, null, ["x"], "text", { id: "no text" }];
     for (let count = 0; count < 3; count++) {

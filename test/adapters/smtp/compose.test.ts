@@ -25,7 +25,7 @@ function compose(init: Partial<OutgoingMessageInit>, template: Partial<MailTempl
 }
 
 describe("composeMail()", () => {
-  it("gives the headers of a plain mail, and nothing that changes from attempt to attempt", () => {
+  it("gives the headers of a plain mail, and nothing that changes from attempt to attempt (P19)", () => {
     assert.deepEqual(compose({}).headers, [
       ["From", "noreply@example.com"],
       ["To", "ops@example.com"],

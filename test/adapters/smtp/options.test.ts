@@ -100,7 +100,7 @@ describe("email.create()", () => {
     assert.match(log[0] ?? "", /^warn Backend "my_email": TLS from the start on port 587/);
   });
 
-  it("says what it derived", () => {
+  it("says what it derived (P18)", () => {
     const log: string[] = [];
     const { start_tls: _, ...open } = BASE;
     create(open, log);

@@ -103,7 +103,7 @@ describe("SmtpCommunicator with the npm smtp-server", () => {
       assert.equal(mails.length, 1);
     }));
 
-  it("send() gives each recipient an answer of its own, and re-sends nothing that was accepted", () => {
+  it("send() gives each recipient an answer of its own, and re-sends nothing that was accepted (P16)", () => {
     const answers: Readonly<Record<string, readonly [number, string]>> = {
       "busy@example.com": [450, "4.2.1 Busy"],
       "gone@example.com": [550, "5.1.1 Gone"],

@@ -105,7 +105,7 @@ describe("TelegramPoller", () => {
     );
   });
 
-  it("moves its place only after what came in is committed: a failing inbox loses nothing", async () => {
+  it("moves its place only after what came in is committed: a failing inbox loses nothing (P14)", async () => {
     const inbox = new Inbox();
     let failures = 0;
     inbox.fail = () =>

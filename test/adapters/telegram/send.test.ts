@@ -41,7 +41,7 @@ describe("send()", () => {
     ]);
   });
 
-  it("says why it sent nothing: no chat, an inactive one, no address, nothing to read, not started", async () => {
+  it("says why it sent nothing: no chat, an inactive one, no address, nothing to read, not started (P12)", async () => {
     const { telegram, send, backend } = await pairOf({ chats: { asleep: CHATS.asleep } });
     const none = await send({ message: "x" });
     assertOutcome(none, "rejected");
@@ -65,7 +65,7 @@ describe("send()", () => {
     assert.equal(telegram.calls.length, 0);
   });
 
-  it("escapes text, and shows HTML when it is given", async () => {
+  it("escapes text, and shows HTML when it is given (P11)", async () => {
     const { telegram, send } = await pairOf();
     await send({ message: 'a <b>&"c" </i>' });
     await send({ message: "plain", html: "<b>rich</b> &amp; <h1>mail</h1>" });
@@ -222,7 +222,7 @@ describe("send() with files", () => {
 describe("send() that goes wrong half way", () => {
   const long = Array.from({ length: 3 }, (_, part) => `${part}`.repeat(4_000)).join(" ");
 
-  it("goes on at the part it stopped at, with nothing twice and nothing lost", async () => {
+  it("goes on at the part it stopped at, with nothing twice and nothing lost (P6)", async () => {
     const { telegram, send } = await pairOf();
     telegram.inject({ kind: "rate-limit", retryAfter: 7, after: 1 });
     const first = await send({ message: long });

@@ -320,7 +320,7 @@ describe("mapUpdate() in topics", () => {
     general: { chatId: String(GROUP.id), topicId: 1, commandAuthorized: true },
   };
 
-  it("goes by the thread, not by what is answered", () => {
+  it("goes by the thread, not by what is answered (P10)", () => {
     const inTopic = messageFrom(said({ text: "x", ...topic }), chats);
     assert.deepEqual([inTopic.chatLabel, inTopic.conversation, inTopic.replyTo], [
       "alerts",
@@ -391,7 +391,7 @@ describe("mapUpdate() and who may be heard", () => {
     assert.equal(messageFrom(update, chats).chatLabel, "ada");
   });
 
-  it("hears only the users that are listed, where some are", () => {
+  it("hears only the users that are listed, where some are (P13)", () => {
     const chats = { default: { chatId: String(GROUP.id), commandAuthorized: true, userIds: ["4711"] } };
     assert.equal(messageFrom(said({ text: "x" }), chats).senderId, "4711");
     const bob = map(said({ text: "x", from: BOB }), chats);

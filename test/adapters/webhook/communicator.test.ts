@@ -67,7 +67,7 @@ describe("webhook backends", () => {
     await Promise.all(open.splice(0).map((standIn) => standIn.stop()));
   });
 
-  it("send() reports every row of the table over the wire", async () => {
+  it("send() reports every row of the table over the wire (L8)", async () => {
     const standIn = await startStandIn();
     const backends = allTo(standIn.origin);
     for (const { network, name, status, headers, body, expected } of OUTCOMES) {

@@ -125,7 +125,7 @@ describe("WhatsAppCommunicator", () => {
     });
   }
 
-  it("send() does not know what became of a message whose answer was lost, and it was taken once", async () => {
+  it("send() does not know what became of a message whose answer was lost, and it was taken once (L10)", async () => {
     const clock = new ManualClock();
     const communicator = create({ clock });
     const before = meta.taken.length;

@@ -136,7 +136,7 @@ describe("WhatsAppWebhookReceiver.handshake", () => {
     assert.equal(headers.get("x-content-type-options"), "nosniff");
   });
 
-  it("handshake() refuses another token, another mode, and an empty token whatever is configured", async () => {
+  it("handshake() refuses another token, another mode, and an empty token whatever is configured (L11)", async () => {
     const refused: readonly (readonly [string, string | undefined])[] = [
       ["hub.mode=subscribe&hub.verify_token=other&hub.challenge=1", "token"],
       ["hub.mode=subscribe&hub.verify_token=token%20&hub.challenge=1", "token"],
@@ -166,7 +166,7 @@ describe("WhatsAppWebhookReceiver.handshake", () => {
 });
 
 describe("WhatsAppWebhookReceiver.parse", () => {
-  it("parse() reads every type of message", () => {
+  it("parse() reads every type of message (L14)", () => {
     const messages = EVERY_TYPE.map((type, index) => messageOf(index, type));
     const batch = parse(payloadOf({ contacts: CONTACTS, messages }));
     assert.deepEqual(batch.quarantined, []);
@@ -232,7 +232,7 @@ describe("WhatsAppWebhookReceiver.parse", () => {
     assert.deepEqual(opened, ["i1", "a1", "a2", "v1", "d1", "s1"]);
   });
 
-  it("parse() knows people without a phone number, in groups, and by another id than before", () => {
+  it("parse() knows people without a phone number, in groups, and by another id than before (L15)", () => {
     const userId = "US.13491208655302741918";
     const batch = parse(payloadOf({
       contacts: [{
@@ -327,7 +327,7 @@ describe("WhatsAppWebhookReceiver.parse", () => {
     ]);
   });
 
-  it("parse() walks every entry and every change of a batch of 1 to 1000", () => {
+  it("parse() walks every entry and every change of a batch of 1 to 1000 (L13)", () => {
     for (const size of [1, 2, 3, 50, 999, 1_000]) {
       const entries = Array.from(
         { length: Math.ceil(size / 7) },

@@ -69,7 +69,7 @@ describe("DeliveryOrchestrator.deliver", () => {
     assert.deepEqual(logOf(...ways), [1, 1, 0]);
   });
 
-  it("is false when all are exhausted, and logs that with the notification's id", async () => {
+  it("is false when all are exhausted, and logs that with the notification's id (C6)", async () => {
     const errors: unknown[] = [];
     const logger = {
       debug: () => {},

@@ -53,7 +53,7 @@ describe("Messenger.route", () => {
     await stop(it);
   });
 
-  it("handles one at a time in a conversation, in order, and conversations at the same time", async () => {
+  it("handles one at a time in a conversation, in order, and conversations at the same time (L4)", async () => {
     const it = await scene();
     const log: string[] = [];
     it.app.messenger.route(async ({ message }) => {
@@ -72,7 +72,7 @@ describe("Messenger.route", () => {
     await stop(it);
   });
 
-  it("tries again after a throw, with nothing said or kept of the try that threw", async () => {
+  it("tries again after a throw, with nothing said or kept of the try that threw (L2)", async () => {
     const it = await scene();
     const attempts: number[] = [];
     it.app.messenger.route(async (context) => {

@@ -340,7 +340,7 @@ describe("SenderWorker", () => {
     await stop(it);
   });
 
-  it("stop sends what is due before a store in memory ends with the process", async () => {
+  it("stop sends what is due before a store in memory ends with the process (P7)", async () => {
     const it = await scene();
     for (let index = 0; index < 50; index++) await it.app.emit({ message: `${index}`, recipients: ["a"] });
     await stop(it);
