@@ -81,8 +81,8 @@ export interface Networks {
   readonly mail: SmtpStandIn;
   /** Somebody answers on Telegram. */
   answerOnTelegram(text: string): void;
-  /** Somebody answers on WhatsApp, or has read what came there. @param url Where the webhooks go. */
-  pushFromWhatsApp(url: string, what: { readonly text: string } | "read"): Promise<void>;
+  /** Somebody answers on WhatsApp, or has read what came there: the first message, or that with a text. */
+  pushFromWhatsApp(url: string, what: { readonly text: string } | "read", about?: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -115,8 +115,9 @@ export async function startNetworks(): Promise<Networks> {
     telegram,
     mail,
     answerOnTelegram: (text) => void telegram.api.say({ chatId: CHAT, text }),
-    async pushFromWhatsApp(url, what) {
-      const wamid = whatsapp.taken[0]?.wamid ?? "";
+    async pushFromWhatsApp(url, what, about) {
+      const isMeant = (text: unknown): boolean => about === undefined || JSON.stringify(text).includes(about);
+      const wamid = whatsapp.taken.find(({ payload }) => isMeant(payload["text"]))?.wamid ?? "";
       const payload = what === "read"
         ? whatsapp.statusesPayload([whatsapp.statusOf(wamid, "read", { timestamp: now() })])
         : whatsapp.messagesPayload(

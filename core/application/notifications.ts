@@ -146,7 +146,7 @@ export class Notifications {
   }
 
   #message(notification: Notification, label: string): OutgoingMessage {
-    const { notificationId: id, textContent: message, subject, htmlContent: html, eventType } = notification;
+    const { notificationId: id, textContent: message, subject, htmlContent: html, eventType, metadata } = notification;
     return createOutgoingMessage(
       {
         id,
@@ -154,7 +154,7 @@ export class Notifications {
         label,
         ...(subject === undefined ? {} : { subject }),
         ...(html === undefined ? {} : { html }),
-        ...(eventType === undefined ? {} : { metadata: { eventType } }),
+        metadata: { ...metadata, ...(eventType === undefined ? {} : { eventType }) },
       },
       { newId: this.#parts.newId, now: () => this.#parts.clock.now() },
     );

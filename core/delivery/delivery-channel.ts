@@ -4,6 +4,7 @@
  * @module
  */
 import type { Communicator } from "../communicators/communicator.ts";
+import type { JsonObject } from "../message/json.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import { errorWord } from "./error-word.ts";
@@ -24,6 +25,8 @@ export interface ChannelDelivery {
   readonly textContent: string;
   /** What kind of event it tells of. */
   readonly eventType?: string;
+  /** Free additions. */
+  readonly metadata?: JsonObject;
   /** 1 for the first try. */
   readonly attempt: number;
   /** Fires when the try should end. */
@@ -82,14 +85,14 @@ export function asDeliveryChannel(
 }
 
 function messageOf(delivery: ChannelDelivery): OutgoingMessage {
-  const { notificationId, subject, htmlContent, textContent, to, eventType } = delivery;
+  const { notificationId, subject, htmlContent, textContent, to, eventType, metadata } = delivery;
   return {
     id: notificationId,
     timestamp: 0,
     message: textContent,
     label: "notification",
     severity: "info",
-    metadata: eventType === undefined ? {} : { eventType },
+    metadata: { ...metadata, ...(eventType === undefined ? {} : { eventType }) },
     attachments: [],
     recipients: [to],
     ...(subject === "" ? {} : { subject }),

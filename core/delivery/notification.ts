@@ -4,6 +4,7 @@
  * @module
  */
 import { kindOf, ValidationError } from "../errors.ts";
+import { cloneJson, type JsonObject } from "../message/json.ts";
 import { assertText } from "../support/assert.ts";
 import { htmlToText } from "./html-to-text.ts";
 
@@ -45,6 +46,8 @@ export interface NotificationPayload {
   readonly channels?: readonly string[];
   /** What kind of event it tells of, for logs. */
   readonly eventType?: string;
+  /** Free additions for the backends, as a message's `metadata`: buttons under a question, for one. */
+  readonly metadata?: JsonObject;
 }
 
 /** A payload, checked, with its text. */
@@ -72,12 +75,24 @@ export function checkNotification(payload: NotificationPayload): Notification {
     if (address !== undefined) assertText(address, `recipient.${kind}`, { maxLength: 500 });
   }
   checkChannels(payload.channels);
+  const metadata = metadataOf(payload);
   if (htmlContent !== undefined) assertText(htmlContent, "htmlContent", { maxLength: 1_000_000, multiline: true });
   const text = textContent ?? (htmlContent === undefined ? "" : htmlToText(htmlContent));
   if (text.trim() === "") {
     throw new ValidationError("textContent", "Cannot deliver as there is no text, and none can be made from the HTML");
   }
-  return { ...payload, textContent: assertText(text, "textContent", { maxLength: 1_000_000, multiline: true }) };
+  return {
+    ...payload,
+    ...metadata,
+    textContent: assertText(text, "textContent", { maxLength: 1_000_000, multiline: true }),
+  };
+}
+
+function metadataOf({ metadata }: NotificationPayload): Pick<NotificationPayload, "metadata"> {
+  if (metadata === undefined) return {};
+  const copy = cloneJson(metadata, "metadata");
+  if (typeof copy === "object" && copy !== null && !Array.isArray(copy)) return { metadata: copy as JsonObject };
+  throw new ValidationError("metadata", `Cannot deliver as 'metadata' must be an object, not ${kindOf(metadata)}`);
 }
 
 /** A channel named twice would send twice. */

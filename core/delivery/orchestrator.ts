@@ -256,7 +256,7 @@ export class DeliveryOrchestrator {
   }
 
   async #send(notification: Notification, channel: DeliveryChannel, to: string, attempt: number): Promise<Receipt> {
-    const { notificationId, subject = "", htmlContent, textContent, eventType } = notification;
+    const { notificationId, subject = "", htmlContent, textContent, eventType, metadata } = notification;
     const { timeoutMs = 60_000 } = this.#options;
     const controller = new AbortController();
     const late = new Promise<Receipt>((resolve) => {
@@ -278,6 +278,7 @@ export class DeliveryOrchestrator {
         signal: controller.signal,
         ...(htmlContent === undefined ? {} : { htmlContent }),
         ...(eventType === undefined ? {} : { eventType }),
+        ...(metadata === undefined ? {} : { metadata }),
       }));
       sent.catch(() => {}); // when it ends after the deadline, the try stands in the list as unknown
       const result = await Promise.race([sent, late]);

@@ -1,5 +1,5 @@
 /**
- * What those who were asked too hear of an answer.
+ * What is heard of an answer where it was asked.
  *
  * @module
  */
@@ -47,15 +47,16 @@ export function noteOfAnswer(
   const text = textOf(answer, record.othersText);
   const targets = leaves.flatMap(({ leaf, node }): readonly DeliveryTarget[] => {
     const { backendName, recipient } = node;
-    if (leaf === answeredLeaf || !BEGUN.has(stateAt(before, leaf)?.status ?? "idle")) return [];
-    const isSamePlace = backendName === answered?.backendName && recipient === answered.recipient;
-    const canChange = findBackend(backendName)?.capabilities.edits === true;
-    if (isSamePlace || (others === "edit" && !canChange)) return [];
+    if (!BEGUN.has(stateAt(before, leaf)?.status ?? "idle")) return [];
+    // Where it was answered it is changed too, as others may read there, and buttons have done their work.
+    const isAnsweredHere = backendName === answered?.backendName && recipient === answered.recipient;
+    const how = isAnsweredHere || others === "edit" ? "change" : "tell";
+    if (how === "change" && findBackend(backendName)?.capabilities.edits !== true) return [];
     const amends: Amendment = {
       deliveryId: deliveryIdOfStep(planId, leaf),
       message: `${asked.message}\n\n${text}`,
       ...(asked.html === undefined ? {} : { html: `${asked.html}<p>${escapeHtml(text)}</p>` }),
-      how: others === "edit" ? "change" : "tell",
+      how,
     };
     const to = recipient === undefined ? {} : { recipient };
     return [{ backendName, ...to, deliveryId: `${planId}_t${leaf}`, amends }];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
+import { telegramButtons } from "../../adapters/telegram/mod.ts";
 import { type Networks, type OnCall, page, startNetworks, startOnCall } from "../../examples/on-call.ts";
 
 interface Scene extends Networks {
@@ -49,7 +50,11 @@ describe("examples/on-call", () => {
       assert.deepEqual([answer?.backendName, answer?.sender, answer?.text], ["telegram", "ada", "I take care of it"]);
       await onCall.stop();
       const note = "Answered by ada on telegram";
-      assert.deepEqual(said(scene), [["The database is down", note], ["The database is down"], ["Page", "Re: Page"]]);
+      assert.deepEqual(said(scene), [
+        ["The database is down", note],
+        [`The database is down\n\n${note}`],
+        ["Page", "Re: Page"],
+      ]);
       const [first, second] = whatsapp.taken;
       assert.deepEqual(second?.payload["context"], { message_id: first?.wamid });
       const [asked, told] = mail.mails.map(({ text }) => text);
@@ -94,6 +99,38 @@ describe("examples/on-call", () => {
       assert.ok(lines.includes("settled: delivered"));
       await onCall.stop();
       assert.deepEqual(said(scene), [["The database is down"], ["The database is down"], []]);
+      assert.deepEqual(mail.sessions, []);
+    });
+  });
+
+  it("Application.ask() puts buttons under the question; a press is an answer, and takes them away", async () => {
+    await withOnCall({}, async (scene) => {
+      const { onCall, whatsapp, telegram, mail } = scene;
+      const buttons = telegramButtons([[{ title: "Yes", id: "yes" }, { title: "No", id: "no" }]]);
+      const ask = (notificationId: string) =>
+        onCall.app.ask({
+          notificationId,
+          recipient: { whatsapp: "491234567", telegram: "4711" },
+          textContent: `${notificationId}?`,
+          metadata: { telegram: buttons },
+          channels: ["whatsapp", "telegram"],
+        });
+      const [first, second] = [ask("first"), ask("second")];
+      await until(() => whatsapp.taken.length === 2 && telegram.api.messages.length === 2);
+      const asked = telegram.api.messages.find(({ text }) => text === "first?");
+      telegram.api.press(asked ?? assert.fail("not asked"), "no");
+      const answer = await first;
+      assert.deepEqual([answer.backendName, answer.sender, answer.text], ["telegram", "ada", "No"]);
+      await scene.pushFromWhatsApp(onCall.url, { text: "yes" }, "second?");
+      assert.equal((await second).text, "yes");
+      await until(() => telegram.api.messages.every(({ editedAt }) => editedAt !== undefined));
+      const shown = telegram.api.messages.map(({ text, replyMarkup }) =>
+        `${text}${replyMarkup === undefined ? "" : " […]"}`
+      );
+      assert.deepEqual(shown.toSorted(), [
+        "first?\n\nAnswered by ada on telegram",
+        "second?\n\nAnswered by Ada on whatsapp",
+      ]);
       assert.deepEqual(mail.sessions, []);
     });
   });

@@ -270,8 +270,9 @@ describe("which question an answer is for", () => {
     await it.hear(plainly(it, "m1", "on it"));
     assert.equal((await report.settled())[0]?.status, "accepted");
     await it.clock.advance(600_000);
-    assert.deepEqual(it.chat.edits.map(({ recipient, message }) => [recipient, message]), [
-      ["cem", "fire\n\nAnswered on chat"],
+    assert.deepEqual(it.chat.edits.map(({ recipient, message }) => `${recipient}: ${message}`).toSorted(), [
+      "ann: fire\n\nAnswered on chat",
+      "cem: fire\n\nAnswered on chat",
     ]);
     assert.deepEqual(it.mail.seen, []);
     await stop(it);
