@@ -4,12 +4,15 @@ import {
   Application,
   type ApplicationConfig,
   type ApplicationOptions,
+  getApplication,
+  init,
   type LogFields,
   ManualClock,
   MemoryStore,
   NotRunningError,
   PosthornError,
   type Receipt,
+  setDefaultApplication,
   type StoreCapabilities,
   StoreError,
   type WorkQueueChannel,
@@ -140,6 +143,20 @@ describe("Application.start", () => {
     await assert.rejects(store.stats("x"), StoreError, "the store is closed");
     assert.equal(chat.isStarted, false);
     assert.equal(clock.pending, 0);
+  });
+});
+
+describe("init", () => {
+  it("init() called twice at once makes one application, and says so to the second", async () => {
+    const { clock } = build();
+    const first = init({ clock });
+    await assert.rejects(init({ clock }), (error) => error instanceof PosthornError && error.code === "misuse");
+    const app = await first;
+    assert.equal(getApplication(), app);
+    await timed(clock, app.stop());
+    const again = await init({ clock });
+    await timed(clock, again.stop());
+    setDefaultApplication(undefined);
   });
 });
 
