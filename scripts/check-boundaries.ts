@@ -22,7 +22,7 @@ const ASSEMBLERS: readonly string[] = ["adapters/app", "adapters/cli"];
 
 /** Folders that are shared parts of others, and by whom. */
 const SHARED: Readonly<Record<string, readonly string[]>> = {
-  "adapters/net": ["adapters/http", "adapters/smtp", "adapters/webhook", "adapters/whatsapp"],
+  "adapters/net": ["adapters/http", "adapters/smtp", "adapters/telegram", "adapters/webhook", "adapters/whatsapp"],
   "adapters/sql": ["adapters/sqlite", "adapters/durable-object"],
 };
 
