@@ -11,7 +11,7 @@ import type { IncomingMessage } from "../message/incoming-message.ts";
 import type { JsonValue } from "../message/json.ts";
 import type { ProviderReceipt } from "../message/receipt.ts";
 import type { Outbox } from "../outbox/outbox.ts";
-import type { PlanMove, PlanReply, PlanRunner } from "../outbox/plan-runner.ts";
+import type { PlanMove, PlanReply, PlanRunner, ReplyContinuation } from "../outbox/plan-runner.ts";
 import type { StoreOperation } from "../store/message-store.ts";
 import type { Logger } from "../support/logger.ts";
 import type { Messenger } from "./messenger.ts";
@@ -31,6 +31,16 @@ export interface IntakeParts {
   /** Where it says what goes wrong. */
   readonly logger: Logger;
 }
+
+/** What a batch settles. */
+interface Settled {
+  /** What to commit with it. */
+  readonly operations: readonly StoreOperation[];
+  /** Which plan moves on by which message. */
+  readonly moves: ReadonlyMap<string, PlanMove>;
+}
+
+const SETTLES_NOTHING: Settled = { operations: [], moves: new Map() };
 
 /** How often something is tried again that somebody else changed meanwhile. */
 const MAX_CONFLICTS = 10;
@@ -52,7 +62,7 @@ export class Intake {
   async receive(messages: readonly IncomingMessage[]): Promise<void> {
     for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
       const { operations, moves } = await this.#settledBy(messages);
-      const marked = messages.map((message) => {
+      const marked = moves.size === 0 ? messages : messages.map((message) => {
         const answers = moves.get(message.id)?.record.message.id;
         return answers === undefined ? message : { ...message, answers };
       });
@@ -66,22 +76,25 @@ export class Intake {
   }
 
   /** What to commit with a batch, and which plan moves on by which message. */
-  async #settledBy(
-    messages: readonly IncomingMessage[],
-  ): Promise<{ readonly operations: readonly StoreOperation[]; readonly moves: ReadonlyMap<string, PlanMove> }> {
+  async #settledBy(messages: readonly IncomingMessage[]): Promise<Settled> {
+    const found: { readonly messageId: string; readonly followed: ReplyContinuation }[] = [];
+    const seen = messages.length > 1 ? new Set<string>() : undefined;
+    for (const message of messages) {
+      if (seen?.has(message.id) === true || (message.kind === "reaction" && message.text === "")) continue; // taken back
+      seen?.add(message.id);
+      const followed = await this.#parts.plans.followReply(replyFrom(message));
+      if (followed.move === undefined && followed.operations.length === 0) continue;
+      found.push({ messageId: message.id, followed });
+    }
+    if (found.length === 0) return SETTLES_NOTHING; // as nearly all
     const notes = new Map<string, StoreOperation>(); // by key: two messages of a conversation may note the same
     const moves = new Map<string, PlanMove>();
     const moved = new Set<string>();
-    const seen = new Set<string>();
-    for (const message of messages) {
-      if (seen.has(message.id) || (message.kind === "reaction" && message.text === "")) continue; // taken back
-      seen.add(message.id);
-      const followed = await this.#parts.plans.followReply(replyFrom(message));
-      for (const operation of followed.operations) notes.set(keyOf(operation), operation);
-      const { move } = followed;
+    for (const { messageId, followed: { operations, move } } of found) {
+      for (const operation of operations) notes.set(keyOf(operation), operation);
       if (move === undefined || moved.has(move.record.planId)) continue; // the first answer of a batch counts
       moved.add(move.record.planId);
-      moves.set(message.id, move);
+      moves.set(messageId, move);
     }
     const operations = [...moves.values()].flatMap((move) => move.operations);
     return { operations: [...notes.values(), ...operations], moves };
@@ -90,10 +103,13 @@ export class Intake {
   /** With a handler, its router publishes; without one, nobody would. */
   #publish(messages: readonly IncomingMessage[], isNew: readonly boolean[]): void {
     if (this.#parts.messenger.isHandling) return;
+    let count = 0;
     for (const [index, message] of messages.entries()) {
-      if (isNew[index] === true) this.#parts.dispatcher.incomingPublisher.publish(message);
+      if (isNew[index] !== true) continue;
+      this.#parts.dispatcher.incomingPublisher.publish(message);
+      count++;
     }
-    void this.#parts.inbox.noteUnhandled(isNew.filter((each) => each).length);
+    void this.#parts.inbox.noteUnhandled(count);
   }
 
   /**
