@@ -23,6 +23,7 @@ import { problem } from "./problem.ts";
 import { bodyDeadlines, readBody } from "./read-body.ts";
 import { addRoute } from "./router.ts";
 
+const NOTHING = new Uint8Array(0);
 const RETRY_AFTER_SECONDS = 10;
 const PREVIEW_BYTES = 65_536;
 
@@ -45,8 +46,10 @@ export function addWebhookRoutes(app: Hono, application: HttpApplication): void 
     const receiver = communicator?.webhook;
     if (communicator === undefined || receiver === undefined) return problem("not-found");
     if (!application.isRunning) return problem("not-running", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    const isEarly = receiver.provesByHeaders === true;
+    if (isEarly && !await isAuthentic(receiver, request.headers, NOTHING)) return problem("unauthorized");
     const body = await readBody(request, { maxBytes: receiver.maxBodyBytes, deadlines });
-    if (!await isAuthentic(receiver, request.headers, body)) return problem("unauthorized");
+    if (!isEarly && !await isAuthentic(receiver, request.headers, body)) return problem("unauthorized");
     const batch = parse(receiver, body, request.headers);
     try {
       if (isOnlyMessages(batch)) await receiveAll(communicator, batch.messages);

@@ -24,6 +24,8 @@ const MAX_QUARANTINED_BYTES = 65_536;
 export class TelegramWebhook implements WebhookReceiver {
   /** {@inheritDoc WebhookReceiver.maxBodyBytes} */
   readonly maxBodyBytes: number = MAX_BODY_BYTES;
+  /** {@inheritDoc WebhookReceiver.provesByHeaders} */
+  readonly provesByHeaders: boolean = true;
   readonly #secret: string;
   readonly #map: (update: unknown) => MappedUpdate;
 

@@ -23,6 +23,11 @@ export interface WebhookReceiver {
   /** The largest body that is read; beyond it the answer is 413. */
   readonly maxBodyBytes: number;
   /**
+   * Whether the headers alone prove a request: then a stranger's body is not even read, and {@link WebhookReceiver.verify}
+   * is given an empty one. @default `false`
+   */
+  readonly provesByHeaders?: boolean;
+  /**
    * Whether the request is authentic: in constant time, from the raw bytes, before anything is parsed. It never throws
    * for what a stranger can send.
    *

@@ -252,6 +252,9 @@ export function laneOf(message: Pick<IncomingMessage, "backendName" | "conversat
 /** A store takes ids without spaces of up to 200 characters; providers' ids are such, and what is not is escaped. */
 function inboxId(message: IncomingMessage): string {
   if (PLAIN_ID.test(message.id)) return message.id;
+  if (!message.id.isWellFormed()) {
+    throw new ValidationError("id", "Cannot accept message as its 'id' has half a character");
+  }
   const id = encodeURI(message.id);
   if (id.length <= 200) return id;
   throw new ValidationError("id", `Cannot accept message as its 'id' of ${id.length} characters is over 200`);

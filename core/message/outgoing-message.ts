@@ -8,6 +8,9 @@ import { assertText } from "../support/assert.ts";
 import type { Attachment, StoredAttachment } from "./attachment.ts";
 import { cloneJson, type JsonObject } from "./json.ts";
 
+/** The id of a message that came in, of up to 200 characters, and the number of the answer to it. */
+const MAX_ID_LENGTH = 220;
+
 /** How bad it is, mildest first. */
 export const SEVERITIES = ["debug", "info", "warning", "error", "critical"] as const;
 
@@ -150,7 +153,7 @@ export function createOutgoingMessage(init: OutgoingMessageInit, context: Outgoi
   const notBefore = timeOf(init.notBefore, "notBefore");
   const expiresAt = timeOf(init.expiresAt, "expiresAt");
   return {
-    id: init.id === undefined ? context.newId() : assertText(init.id, "id", { maxLength: 200 }),
+    id: init.id === undefined ? context.newId() : assertText(init.id, "id", { maxLength: MAX_ID_LENGTH }),
     timestamp: context.now(),
     message: assertText(init.message, "message", {
       maxLength: 1_000_000,

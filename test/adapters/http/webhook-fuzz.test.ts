@@ -15,7 +15,7 @@ import {
 import { refuseStranger } from "../../../adapters/http/local-guard.ts";
 import { mutations } from "../net/random.ts";
 import { metaJson } from "../whatsapp/fixtures.ts";
-import { type HttpBench, setUpHttp, TOKEN } from "./http-bench.ts";
+import { type HttpBench, problemIn, setUpHttp, TOKEN } from "./http-bench.ts";
 import {
   Chance,
   type FuzzTarget,
@@ -320,6 +320,31 @@ for (const { backendName } of providers(0)) {
     }, 1_800_000);
   });
 }
+
+describe("The webhook of telegram", () => {
+  it("does not even read what a stranger sends, as its header is enough to know", async () => {
+    const bench = await setUp();
+    const before = await bench.snapshot();
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sent++;
+        controller.enqueue(new Uint8Array(1_000));
+      },
+    }, { highWaterMark: 0 });
+    const request = new Request(`${ORIGIN}/webhooks/telegram`, {
+      method: "POST",
+      headers: { "x-telegram-bot-api-secret-token": OTHER_TELEGRAM_SECRET },
+      body,
+      ...{ duplex: "half" },
+    });
+    const answer = await bench.app.fetch(request);
+    assert.equal(answer.status, 401);
+    assert.equal((await problemIn(answer)).code, "unauthorized");
+    assert.equal(sent, 0);
+    assert.deepEqual(await bench.snapshot(), before);
+  });
+});
 
 /** They take long and are tried through the app. */
 const SLOW: ReadonlySet<string> = new Set(["the body is compressed", "the body is padded", "a proof is very long"]);

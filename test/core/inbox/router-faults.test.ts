@@ -7,6 +7,7 @@ import {
   MemoryStore,
   type OutgoingMessage,
   type ReceivedMessage,
+  ValidationError,
 } from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { said, ScriptedCommunicator } from "../../support/scripted-communicator.ts";
@@ -168,6 +169,24 @@ describe("Messenger.recvMsg", () => {
     assert.equal(await it.store.clear(it.app.inbox.queue.key), 1);
     await it.clock.advance(60_000);
     assert.equal(await nothing(it), undefined);
+    await stop(it);
+  });
+});
+
+describe("Inbox.accept", () => {
+  it("takes ids as long and as odd as they come, answers each, and refuses what is no text", async () => {
+    const it = await scene();
+    it.app.messenger.route((context) => void context.reply(`to ${context.message.text}`));
+    const ids = ["x".repeat(200), `${"x".repeat(198)}/1`, "a b", "a%20b", "a%2520b", "ä".repeat(33), "__proto__"];
+    await it.chat.receive(ids.map((id, index) => said(id, `c${index}`, `${index}`)));
+    await it.chat.receive(ids.map((id, index) => said(id, `c${index}`, `${index}`)));
+    await eventually(it.clock, () => it.chat.seen.length === ids.length, 100, 100);
+    await it.clock.advance(1_000);
+    assert.deepEqual([...it.chat.texts].sort(), ids.map((_id, index) => `to ${index}`));
+    assert.deepEqual(await it.app.inbox.deadLetters(), []);
+    for (const id of ["x".repeat(201), "ä".repeat(67), "a\ud800", "a\nb", ""]) {
+      await assert.rejects(it.chat.receive([said(id, "c", "x")]), ValidationError, JSON.stringify(id));
+    }
     await stop(it);
   });
 });
