@@ -47,6 +47,10 @@ export async function startAlertBot({ token, chatId, apiRoot }: AlertBotOptions)
 
 if (import.meta.main) {
   const { TELEGRAM_TOKEN: token = "", TELEGRAM_CHAT: chatId = "", TELEGRAM_API: apiRoot } = process.env;
+  if (token === "" || chatId === "") {
+    console.error("Set TELEGRAM_TOKEN and TELEGRAM_CHAT, as the first lines of this file say.");
+    process.exit(2);
+  }
   const app = await startAlertBot({ token, chatId, ...(apiRoot === undefined ? {} : { apiRoot }) });
   await stopOnSignal(app);
 }

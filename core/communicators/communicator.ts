@@ -160,13 +160,19 @@ export abstract class Communicator {
     this.name = assertName(name, "name");
   }
 
-  /** Opens what sending needs. Override it and call `super.start()` last. Called twice is harmless. */
+  /**
+   * Opens what sending needs. Override it and call `super.start()` last. Called twice is harmless. An application waits for
+   * it 10 seconds, then goes on without the backend until it has started; one that throws is called again later.
+   */
   start(): Promise<void> {
     this.#started = true;
     return Promise.resolve();
   }
 
-  /** Closes everything, waiting for what is under way. Override it and call `super.stop()` first. */
+  /**
+   * Closes everything, waiting for what is under way. Override it and call `super.stop()` first. It may be called though
+   * `start` has failed or has not ended. An application has ten seconds to stop in all: give what it waits for a deadline.
+   */
   stop(): Promise<void> {
     this.#started = false;
     return Promise.resolve();
