@@ -9,7 +9,7 @@ import type { Receipt } from "../message/receipt.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import { nearest } from "../support/nearest.ts";
-import type { DeliveryChannel } from "./delivery-channel.ts";
+import type { ChannelDelivery, DeliveryChannel } from "./delivery-channel.ts";
 import { errorWord, isTimeout } from "./error-word.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "./notification.ts";
 import { RestingChannels, type RestingOptions, type RestingState, restingWords } from "./resting.ts";
@@ -209,8 +209,10 @@ export class DeliveryOrchestrator {
     attempts: DeliveryAttempt[],
   ): Promise<DeliveryOutcome> {
     const settled = new AbortController();
-    const tries = channels.map(async (channel) => {
-      const receipt = await this.#try(notification, channel, attempts, settled.signal);
+    // Before the first is sent: what has to be hashed would let one channel answer before another is begun.
+    const ids = await Promise.all(channels.map((channel) => idOf(notification, channel)));
+    const tries = channels.map(async (channel, index) => {
+      const receipt = await this.#try(notification, channel, attempts, { id: ids[index], settled: settled.signal });
       if (receipt.outcome !== "accepted") throw new PosthornError("delivery", `Cannot deliver by "${channel.name}"`);
       return channel.name;
     });
@@ -229,13 +231,13 @@ export class DeliveryOrchestrator {
     notification: Notification,
     channel: DeliveryChannel,
     attempts: DeliveryAttempt[],
-    settled?: AbortSignal,
+    { id, settled }: { readonly id?: string | undefined; readonly settled?: AbortSignal } = {},
   ): Promise<Receipt> {
     const note = (receipt: Receipt): Receipt => {
       attempts.push({ channel: channel.name, receipt, at: this.#clock.now() });
       return receipt;
     };
-    const to = notification.recipient[channel.addressKind ?? channel.name];
+    const to = addressOf(notification, channel);
     if (to === undefined || to === "") {
       return note({ outcome: "skipped", detail: "the recipient has no address of this kind" });
     }
@@ -244,9 +246,10 @@ export class DeliveryOrchestrator {
       return note({ outcome: "skipped", detail: restingWords(this.#resting.stateOf(channel.name)) });
     }
     const { onUnknown = "retry", maxAttempts = 3 } = this.#options;
+    const deliveryId = id ?? await idOf(notification, channel);
     let doubt: Receipt | undefined;
     for (let attempt = 1;; attempt++) {
-      const receipt = note(await this.#send(notification, channel, to, attempt));
+      const receipt = note(await this.#send(notification, channel, { to, attempt, deliveryId }));
       this.#resting.record(channel.name, receipt, this.#clock.monotonic());
       if (receipt.outcome === "accepted") return receipt;
       if (receipt.outcome !== "unknown") return doubt ?? receipt;
@@ -255,7 +258,11 @@ export class DeliveryOrchestrator {
     }
   }
 
-  async #send(notification: Notification, channel: DeliveryChannel, to: string, attempt: number): Promise<Receipt> {
+  async #send(
+    notification: Notification,
+    channel: DeliveryChannel,
+    { to, attempt, deliveryId }: Pick<ChannelDelivery, "to" | "attempt" | "deliveryId">,
+  ): Promise<Receipt> {
     const { notificationId, subject = "", htmlContent, textContent, eventType, metadata } = notification;
     const { timeoutMs = 60_000 } = this.#options;
     const controller = new AbortController();
@@ -267,7 +274,6 @@ export class DeliveryOrchestrator {
     });
     const timer = this.#clock.setTimer(timeoutMs, () => controller.abort());
     try {
-      const deliveryId = await deliveryIdOf(notificationId, channel.name, to);
       const sent = Promise.resolve(channel.send({
         notificationId,
         deliveryId,
@@ -300,6 +306,14 @@ export class DeliveryOrchestrator {
       timer.cancel();
     }
   }
+}
+
+function addressOf({ recipient }: Notification, channel: DeliveryChannel): string | undefined {
+  return recipient[channel.addressKind ?? channel.name];
+}
+
+function idOf(notification: Notification, channel: DeliveryChannel): string | Promise<string> {
+  return deliveryIdOf(notification.notificationId, channel.name, addressOf(notification, channel));
 }
 
 function isAvailable(channel: DeliveryChannel): boolean {
