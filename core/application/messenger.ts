@@ -180,7 +180,8 @@ export class Messenger {
       logger,
       workerId,
       handler: async (context) => {
-        if (context.attempt === 1) dispatcher.incomingPublisher.publish(context.message);
+        const isTold = inbox.takeTold(context.message.id);
+        if (context.attempt === 1 && !isTold) dispatcher.incomingPublisher.publish(context.message);
         await handler(context);
       },
       prepareSends: (sends) => this.prepareSends(sends),

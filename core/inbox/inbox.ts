@@ -173,6 +173,16 @@ export class Inbox {
     });
   }
 
+  /** Notes that subscribers were told of a message when it came in, as nobody handled it then. */
+  noteTold(id: string): void {
+    if (this.keeps) this.#unhandled.noteTold(id);
+  }
+
+  /** Whether subscribers were told of a message when it came in: a handler that comes late does not tell them again. */
+  takeTold(id: string): boolean {
+    return this.#unhandled.takeTold(id);
+  }
+
   /**
    * To be told of messages that came in while nobody in this process handles any, so that they do not pile up unseen.
    * It does not reject.

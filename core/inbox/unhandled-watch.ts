@@ -37,6 +37,8 @@ const LOOK_EVERY = 200;
 /** So many, and the log says that nobody handles them. */
 const SAY_AT = 1_000;
 const MAX_PAGE = 500;
+/** How many ids of messages subscribers were told of are kept, for a handler that comes late. */
+const MAX_TOLD = 10_000;
 
 /**
  * Keeps a program that only watches what comes in from filling its store without a word: it says that messages wait, and
@@ -44,6 +46,7 @@ const MAX_PAGE = 500;
  */
 export class UnhandledWatch {
   readonly #options: UnhandledWatchOptions;
+  readonly #told = new Set<string>();
   #count = 0;
 
   /**
@@ -53,6 +56,20 @@ export class UnhandledWatch {
    */
   constructor(options: UnhandledWatchOptions) {
     this.#options = options;
+  }
+
+  /** Notes that subscribers were told of a message when it came in, as nobody handled it then. */
+  noteTold(id: string): void {
+    this.#told.add(id);
+    for (const oldest of this.#told) {
+      if (this.#told.size <= MAX_TOLD) break;
+      this.#told.delete(oldest);
+    }
+  }
+
+  /** Whether subscribers were told of a message. It is forgotten by that. */
+  takeTold(id: string): boolean {
+    return this.#told.delete(id);
   }
 
   /** Counts on. It does not reject. */

@@ -90,6 +90,10 @@ describe("An inbox that nobody handles", () => {
     assert.deepEqual(handled.toSorted((left, right) => left - right), [
       ...Array.from({ length: kept }, (_, index) => 2_000 - kept + index),
     ]);
+    assert.equal(watcher.size, 2_000, "nobody is told of a message twice");
+    await receive(it, 5, 2_000);
+    await it.clock.advance(10);
+    assert.equal(watcher.size, 2_005);
     await stop(it);
   });
 
