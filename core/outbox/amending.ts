@@ -37,7 +37,8 @@ export async function amendingStep(
   ledger: Ledger,
 ): Promise<AmendingStep> {
   const events = await ledger.eventsOfDelivery(amends.deliveryId);
-  const isSent = events.some(({ status }) => MAY_HAVE_ARRIVED.has(status)) || events.at(-1)?.status === "attempting";
+  const isSent = amends.isSent === true || events.some(({ status }) => MAY_HAVE_ARRIVED.has(status)) ||
+    events.at(-1)?.status === "attempting";
   if (!isSent) return { kind: "skip", detail: "the message it is about was not sent" };
   const known = events.findLast(({ providerMessageId }) => providerMessageId !== undefined);
   const messageId = known?.providerMessageId;

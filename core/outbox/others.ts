@@ -47,7 +47,8 @@ export function noteOfAnswer(
   const text = textOf(answer, record.othersText);
   const targets = leaves.flatMap(({ leaf, node }): readonly DeliveryTarget[] => {
     const { backendName, recipient } = node;
-    if (!BEGUN.has(stateAt(before, leaf)?.status ?? "idle")) return [];
+    const status = stateAt(before, leaf)?.status ?? "idle";
+    if (!BEGUN.has(status)) return [];
     // Where it was answered it is changed too, as others may read there, and buttons have done their work.
     const isAnsweredHere = backendName === answered?.backendName && recipient === answered.recipient;
     const how = isAnsweredHere || others === "edit" ? "change" : "tell";
@@ -57,6 +58,7 @@ export function noteOfAnswer(
       message: `${asked.message}\n\n${text}`,
       ...(asked.html === undefined ? {} : { html: `${asked.html}<p>${escapeHtml(text)}</p>` }),
       how,
+      ...(status === "active" || status === "overdue" ? {} : { isSent: true }),
     };
     const to = recipient === undefined ? {} : { recipient };
     return [{ backendName, ...to, deliveryId: `${planId}_t${leaf}`, amends }];

@@ -17,6 +17,8 @@ export interface Amendment {
   readonly html?: string;
   /** `change`: it is changed or left. `tell`: where it cannot be changed, the row's own message is sent. */
   readonly how: "change" | "tell";
+  /** That one has left: known from its plan, though the ledger may have forgotten it. */
+  readonly isSent?: boolean;
   /** The network refused to change it. */
   readonly isRefused?: boolean;
 }

@@ -455,6 +455,19 @@ describe("what the others hear of an answer", () => {
     await stop(it);
   });
 
+  it("tells of a question that the ledger has forgotten, in a message of its own", async () => {
+    const it = await scene();
+    const asked = it.app.ask({ ...BOTH, notificationId: "q" });
+    await eventually(it.clock, () => it.chat.seen.length === 1 && it.mail.seen.length === 1);
+    await it.clock.advance(20);
+    await it.app.ledger.channel.clear();
+    await it.hear(plainly(it, "m1", "yes", "mail"));
+    await asked;
+    await it.clock.advance(10_000);
+    assert.deepEqual([it.chat.edits, it.chat.texts], [[], ["Deploy?", "Answered on mail"]]);
+    await stop(it);
+  });
+
   it("tells nobody of a question they never got", async () => {
     const it = await scene();
     it.chat.script.push(BUSY);
