@@ -332,6 +332,10 @@ export interface StateEntry {
  * Where channels keep messages, cursors, leases and state. Write one for your own database and run the conformance
  * suite of `posthorn/testing` against it.
  *
+ * Keys of channels and state values, lanes and foreign ids are texts of 1 to 1,000 characters, ids of messages, senders,
+ * recipients, readers and workers of 1 to 200: any characters but zero characters and halves of surrogate pairs, which
+ * many databases change. `checkMessages`, `checkClaim` and the others of their kind refuse the rest; call them first.
+ *
  * Times in results are wall-clock milliseconds since 1970; a store counts leases and delays on a clock that does not
  * jump. Every method rejects with {@link StoreError} when the store is closed or cannot do it; a refused value is a
  * {@link ValidationError} and a message over the limit a {@link TooLargeError}, and nothing is written then.

@@ -48,9 +48,17 @@ function isKey(value: unknown, maxLength: number): value is string {
   return typeof value === "string" && value !== "" && value.length <= maxLength && isStorable(value);
 }
 
+/** The latest text of each length that was found to be good: channels and senders come by again and again. */
+const storable: string[] = new Array<string>(32).fill("");
+
 /** Whether every database gives a text back as it was. */
 function isStorable(text: string): boolean {
-  return text.isWellFormed() && !text.includes("\0");
+  const { length } = text;
+  const isShort = length < storable.length;
+  if (isShort && storable[length] === text) return true;
+  if (!text.isWellFormed() || text.includes("\0")) return false;
+  if (isShort) storable[length] = text;
+  return true;
 }
 
 /** An id as a store takes it: as a key, of at most 200 characters. Channels are stricter about what people may choose. */
