@@ -151,12 +151,16 @@ export class Intake {
       const { committed, results } = await outbox.store.commit([
         ...taken.map(({ operation }) => operation),
         ...kept,
+        ...await plans.keepReceipts(backendName, unmatched),
         ...followed.flatMap((move) => move.operations),
       ]);
       if (!committed) continue; // a plan moved on meanwhile: look again
       for (const [index, { event }] of taken.entries()) if (results[index]?.status === "done") outbox.notify(event);
       for (const move of followed) plans.tell(move);
-      return later;
+      if (unmatched.length === 0) return later;
+      // Their messages may have been accepted since they were looked for.
+      const again = await outbox.ledger.matchReceipts(backendName, unmatched);
+      return [...later, ...again.matched.map(({ receipt }) => receipt)];
     }
     throw new ConflictError("Cannot take receipts in: plans they move change faster than they can be written");
   }

@@ -9,6 +9,7 @@ import type { Communicator } from "../communicators/communicator.ts";
 import {
   hasAlternative,
   isPlanEnded,
+  leavesOf,
   type OthersPolicy,
   type PlanEvent,
   type PlanNode,
@@ -17,6 +18,7 @@ import {
 import type { ClaimedMessage } from "../message/channel-message.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
+import type { ProviderReceipt } from "../message/receipt.ts";
 import { toStoredMessage } from "../message/stored-message.ts";
 import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
@@ -26,7 +28,8 @@ import type { OutboxRow } from "./outbox-row.ts";
 import type { PlanContinuation, StepOutcome, StepPermit } from "./plan-follower.ts";
 import { AwaitedSteps } from "./awaiting.ts";
 import { type PlanAnswer, type PlanRecord, type PlanReply, stepFrom, stepOfDelivery } from "./plan-record.ts";
-import { PlanBook } from "./plan-book.ts";
+import { EarlyReceipts } from "./early-receipts.ts";
+import { type LoadedPlan, PlanBook } from "./plan-book.ts";
 import { type DeadPlan, type DeadPlansPage, PlanDesk } from "./plan-desk.ts";
 import type { ResolveWord } from "./outbox-desk.ts";
 import type { PlanMove } from "./plan-writer.ts";
@@ -85,6 +88,7 @@ export class PlanRunner {
   readonly #awaited: AwaitedSteps;
   readonly #book: PlanBook;
   readonly #desk: PlanDesk;
+  readonly #early: EarlyReceipts;
   readonly #moves = new WeakMap<ClaimedMessage, PlanMove>();
   #timers: QueueConsumer | undefined;
 
@@ -99,6 +103,7 @@ export class PlanRunner {
     this.#awaited = new AwaitedSteps({ store: outbox.store, ledger: outbox.ledger, clock, logger, findBackend });
     this.#book = new PlanBook({ ...options, awaited: this.#awaited, findBackend });
     this.#desk = new PlanDesk({ ...options, book: this.#book });
+    this.#early = new EarlyReceipts(outbox.store);
     outbox.followPlansWith(this.#desk);
   }
 
@@ -185,7 +190,30 @@ export class PlanRunner {
     const loaded = step === undefined ? undefined : await this.#book.load(step.planId);
     if (step === undefined || loaded === undefined) return { operations: [], events: [] };
     const { leaf } = step;
-    return await this.#book.advance(loaded, this.#eventOf(leaf, { row, outcome, event }));
+    const early = outcome === "accepted" ? await this.#earlyWord(loaded, leaf, event) : undefined;
+    return early ?? await this.#book.advance(loaded, this.#eventOf(leaf, { row, outcome, event }));
+  }
+
+  /** What a provider said before it was known that it took the message, where that is enough. */
+  async #earlyWord(loaded: LoadedPlan, leaf: string, event: DeliveryEvent): Promise<PlanContinuation | undefined> {
+    const node = leavesOf(loaded.record.plan).find((each) => each.leaf === leaf)?.node;
+    const receipt = (node?.confirm ?? "accepted") === "accepted" ? undefined : await this.#early.find(event);
+    if (receipt === undefined || receipt.status === "sent") return undefined;
+    const { status, timestamp: at, code, detail, providerMessageId } = receipt;
+    const { attempt: _attempt, providerMessageIds: _ids, ...rest } = event;
+    const facts = { ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) };
+    const said: DeliveryEvent = { ...rest, status, at, providerMessageId, ...facts };
+    const word = wordOf(said, leaf);
+    const move = word && await this.#book.advance(loaded, word);
+    if (move === undefined || move.operations.length === 0) return undefined;
+    const { ledger } = this.#options.outbox;
+    const entry = ledger.operation(said, `${said.deliveryId}/${status}`);
+    return { operations: [entry, ...move.operations], events: [said, ...move.events] };
+  }
+
+  /** What keeps receipts of which nobody knows the message yet: a step may be about to say that it is its own. */
+  keepReceipts(backendName: string, receipts: readonly ProviderReceipt[]): Promise<readonly StoreOperation[]> {
+    return this.#early.keep(backendName, receipts);
   }
 
   #eventOf(leaf: string, { row, outcome, event }: StepOutcome): PlanEvent {

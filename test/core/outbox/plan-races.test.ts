@@ -123,6 +123,31 @@ describe("a receipt", () => {
     await stop(it);
   });
 
+  it("that names only the network's own id, and comes before the commit of its send, is kept for that commit", async () => {
+    const words = [["delivered", "read"], ["read", "delivered"], ["failed"], ["delivered"]] as const;
+    for (const said of words) {
+      const it = await scene({}, TERMS);
+      it.chat.script.push(async () => {
+        for (const status of said) {
+          await it.chat.receiveReceipts([{ providerMessageId: "x1", status, timestamp: it.clock.now() }]);
+        }
+        return { outcome: "accepted", providerMessageId: "x1" };
+      });
+      const report = await it.app.emit({ id: "m", message: "fire", label: "page" });
+      await it.clock.advance(50_000);
+      const isRead = said.some((status) => status === "read");
+      const record = await it.app.plans.find(report.deliveries[0]?.deliveryId ?? "");
+      const [first] = record?.state.children ?? [];
+      const isFailed = said.some((status) => status === "failed");
+      assert.equal(first?.status, isRead ? "done" : isFailed ? "failed" : "sent", said.join());
+      assert.deepEqual(texts(it), [["fire"], isFailed ? ["fire"] : [], []]);
+      const steps = (await it.app.ledger.eventsOf("m")).filter(({ backendName }) => backendName === "chat");
+      const known = steps.map(({ status }) => status).slice(3);
+      assert.deepEqual(known, isRead ? ["read"] : isFailed ? ["failed"] : [], "beside queued, attempting, accepted");
+      await stop(it);
+    }
+  });
+
   it("for a send whose answer was lost ends the retries, and the plan", async () => {
     const it = await scene({ chat: [LOST] }, { channels: ["chat", "mail"], confirm: "delivered" });
     const report = await it.app.emit({ id: "m", message: "fire", label: "page" });

@@ -1,0 +1,88 @@
+/**
+ * What a provider says of a message before we know that it took it.
+ *
+ * @module
+ */
+import type { DeliveryEvent } from "../message/delivery-event.ts";
+import type { JsonObject } from "../message/json.ts";
+import type { ProviderReceipt } from "../message/receipt.ts";
+import type { MessageStore, StoreOperation } from "../store/message-store.ts";
+
+/** A receipt overtakes the answer to the request it is about by moments; what nobody asks for is forgotten. */
+const KEPT_MS = 600_000;
+/** An id longer than this is not kept: its receipt is quarantined, as any that nobody knows. */
+const MAX_ID = 200;
+/** A failure is final; of the others the furthest counts. */
+const ORDER: readonly ProviderReceipt["status"][] = ["sent", "delivered", "read", "failed"];
+
+/**
+ * Keeps receipts of which nobody knows the message yet, for the commit that says so: where a network's receipts do not name
+ * our delivery, one that comes before the answer to its own request has nothing else to be known by.
+ */
+export class EarlyReceipts {
+  readonly #store: MessageStore;
+
+  /** @param store Where they are kept. */
+  constructor(store: MessageStore) {
+    this.#store = store;
+  }
+
+  /** What keeps receipts for ten minutes, of each message the furthest. */
+  async keep(backendName: string, receipts: readonly ProviderReceipt[]): Promise<readonly StoreOperation[]> {
+    const furthest = new Map<string, ProviderReceipt>();
+    for (const receipt of receipts) {
+      const { providerMessageId: id } = receipt;
+      if (id.length > MAX_ID) continue;
+      const known = furthest.get(id) ?? await this.#read(backendName, id);
+      if (known === undefined || isFurther(receipt, known)) furthest.set(id, receipt);
+    }
+    return Array.from(furthest, ([id, { status, timestamp, code, detail }]): StoreOperation => ({
+      type: "set-state",
+      key: keyOf(backendName, id),
+      value: {
+        providerMessageId: id,
+        status,
+        timestamp,
+        ...(code === undefined ? {} : { code }),
+        ...(detail === undefined ? {} : { detail: detail.slice(0, 1_000) }),
+      },
+      ttlMs: KEPT_MS,
+    }));
+  }
+
+  /** The furthest receipt that came before a message was known to be accepted. */
+  async find({ backendName, providerMessageId, providerMessageIds = [] }: DeliveryEvent): Promise<
+    ProviderReceipt | undefined
+  > {
+    let found: ProviderReceipt | undefined;
+    const ids = new Set([...providerMessageId === undefined ? [] : [providerMessageId], ...providerMessageIds]);
+    for (const id of ids) {
+      const receipt = id.length > MAX_ID ? undefined : await this.#read(backendName, id);
+      if (receipt !== undefined && (found === undefined || isFurther(receipt, found))) found = receipt;
+    }
+    return found;
+  }
+
+  async #read(backendName: string, id: string): Promise<ProviderReceipt | undefined> {
+    const value = (await this.#store.getState(keyOf(backendName, id)))?.value;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    const { status, timestamp, code, detail } = value as JsonObject;
+    const known = ORDER.find((word) => word === status);
+    if (known === undefined || typeof timestamp !== "number") return undefined;
+    return {
+      providerMessageId: id,
+      status: known,
+      timestamp,
+      ...(typeof code === "string" ? { code } : {}),
+      ...(typeof detail === "string" ? { detail } : {}),
+    };
+  }
+}
+
+function isFurther(one: ProviderReceipt, other: ProviderReceipt): boolean {
+  return ORDER.indexOf(one.status) > ORDER.indexOf(other.status);
+}
+
+function keyOf(backendName: string, id: string): string {
+  return `receipt/${backendName}/${id}`;
+}
