@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LiveMap } from "../support/live-map.ts";
 import type { MemoryEntry } from "./memory-entry.ts";
 
 /** So few places of messages that are gone are never worth tidying up. */
@@ -107,7 +108,7 @@ export type IndexedField = "correlationId" | "externalId" | "senderId" | "recipi
  */
 export class FieldIndexes {
   readonly #isListed: (entry: MemoryEntry) => boolean;
-  readonly #fields = new Map<IndexedField, Map<string, MemoryIndex>>();
+  readonly #fields = new Map<IndexedField, LiveMap<string, MemoryIndex>>();
 
   /** @param isListed As for {@link MemoryIndex}. */
   constructor(isListed: (entry: MemoryEntry) => boolean) {
@@ -124,7 +125,7 @@ export class FieldIndexes {
   get(field: IndexedField, value: string, all: Iterable<MemoryEntry>): MemoryIndex | undefined {
     let values = this.#fields.get(field);
     if (values === undefined) {
-      this.#fields.set(field, values = new Map());
+      this.#fields.set(field, values = new LiveMap());
       for (const entry of all) this.#push(values, field, entry);
     }
     return values.get(value);
@@ -147,7 +148,7 @@ export class FieldIndexes {
     }
   }
 
-  #push(values: Map<string, MemoryIndex>, field: IndexedField, entry: MemoryEntry): void {
+  #push(values: LiveMap<string, MemoryIndex>, field: IndexedField, entry: MemoryEntry): void {
     const value = entry.envelope[field] ?? "";
     let index = values.get(value);
     if (index === undefined) values.set(value, index = new MemoryIndex(this.#isListed));

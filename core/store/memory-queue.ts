@@ -29,7 +29,7 @@ export class MemoryQueue {
   /** Can be claimed now: due messages without a lane, and one of every free lane. */
   readonly #ready = new SortedQueue<MemoryEntry>();
   /** The same by recipient, `""` for nobody in particular. Made by the first claim that asks for a recipient. */
-  #readyFor: Map<string, SortedQueue<MemoryEntry>> | undefined;
+  #readyFor: LiveMap<string, SortedQueue<MemoryEntry>> | undefined;
   readonly #delayed = new SortedQueue<MemoryEntry>();
   readonly #leases = new SortedQueue<MemoryEntry>();
   readonly #claimed = new HeldEntries();
@@ -262,7 +262,7 @@ export class MemoryQueue {
     return entry.lane;
   }
 
-  #addToView(views: Map<string, SortedQueue<MemoryEntry>>, entry: MemoryEntry): void {
+  #addToView(views: LiveMap<string, SortedQueue<MemoryEntry>>, entry: MemoryEntry): void {
     const key = entry.envelope.recipientId ?? "";
     let view = views.get(key);
     if (view === undefined) views.set(key, view = new SortedQueue());
@@ -280,7 +280,7 @@ export class MemoryQueue {
   #shiftFor(recipientId: string): MemoryEntry | undefined {
     let views = this.#readyFor;
     if (views === undefined) {
-      const made = new Map<string, SortedQueue<MemoryEntry>>();
+      const made = new LiveMap<string, SortedQueue<MemoryEntry>>();
       this.#ready.forEach((entry) => this.#addToView(made, entry));
       this.#readyFor = views = made;
     }
