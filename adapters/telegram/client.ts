@@ -4,6 +4,7 @@
  * @module
  */
 import { Api, GrammyError, HttpError, type Transformer } from "grammy/web";
+import { readRetryAfterMs } from "../net/retry-after.ts";
 import { httpByFetch } from "./fetch-http.ts";
 import type { HttpCall } from "./http.ts";
 import { ForeignAnswer, NetworkFailure, networkFailureOf } from "./network-error.ts";
@@ -55,6 +56,8 @@ export interface TelegramClientOptions {
   readonly transformers: readonly Transformer[];
   /** How requests are made. Absent: as the platform does it best. */
   readonly fetch: typeof fetch | undefined;
+  /** The time, for a `Retry-After` with a date. */
+  readonly now: () => number;
 }
 
 /** How one call is made. */
@@ -150,7 +153,7 @@ export class TelegramClient {
       signal: init.signal ?? undefined,
     });
     const answer = parseAnswer(text, status);
-    if (answer === undefined) throw new ForeignAnswer(status, retryAfterOf(retryAfter));
+    if (answer === undefined) throw new ForeignAnswer(status, readRetryAfterMs(retryAfter, this.#options.now()));
     return { json: () => Promise.resolve(answer) };
   }
 }
@@ -173,10 +176,6 @@ function parseAnswer(text: string, status: number): object | undefined {
     return undefined;
   }
   return answer.ok || "error_code" in answer ? answer : { ...answer, error_code: status };
-}
-
-function retryAfterOf(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,7}$/.test(value) ? Number(value) * 1_000 : undefined;
 }
 
 /** Reads what grammY threw. Anything unforeseen counts as no answer: the request may have left. */

@@ -134,7 +134,7 @@ export class TelegramCommunicator extends Communicator {
       open: (fileId, opening) => this.openAttachment({ providerId: fileId }, opening),
       onMigration: (from, to) => void this.#track(this.#migrations.learn(from, to)),
     });
-    this.#client = new TelegramClient(resolved);
+    this.#client = new TelegramClient({ ...resolved, now: () => clock.now() });
     this.#sender = new TelegramSender({
       client: this.#client,
       chats: this.#chats,

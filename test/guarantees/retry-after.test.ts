@@ -65,13 +65,21 @@ function byHeader(status: number, body: object): Network["refuse"] {
 const NETWORKS: readonly Network[] = [
   {
     name: "telegram",
-    make: (name, fetch) => new TelegramCommunicator(name, { token: "1:a", chats: {}, fetch }),
+    make: (name, fetch, clock) => new TelegramCommunicator(name, { token: "1:a", chats: {}, fetch }, { clock }),
     recipient: (lane) => String(lane + 1),
     read: (body) => ({ lane: textAt(body, "chat_id"), text: textAt(body, "text") }),
-    refuse: (seconds) => ({
-      response: json(429, { ok: false, error_code: 429, description: "slow", parameters: { retry_after: seconds } }),
-      waitMs: seconds * SECOND,
-    }),
+    refuse: (seconds, before, now) => {
+      if (before % 3 === 2) {
+        // Somebody in between, with a page of its own.
+        const { header, waitMs } = retryAfter(seconds, now);
+        return { response: new Response("<html>", { status: 429, headers: { "retry-after": header } }), waitMs };
+      }
+      const parameters = { retry_after: seconds };
+      return {
+        response: json(429, { ok: false, error_code: 429, description: "slow", parameters }),
+        waitMs: seconds * SECOND,
+      };
+    },
     accept: (count) =>
       json(200, { ok: true, result: { message_id: count, date: 0, chat: { id: 1, type: "private" } } }),
   },

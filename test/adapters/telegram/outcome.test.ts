@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
-import type { Receipt } from "../../../core/mod.ts";
+import { ManualClock, type Receipt } from "../../../core/mod.ts";
 import { TelegramCommunicator } from "../../../adapters/telegram/mod.ts";
 import { CHAT, contextOf, messageOf } from "./support.ts";
 
@@ -235,6 +235,7 @@ const FOREIGN_ROWS: readonly Row[] = [
     answer: foreign(429, { "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT" }),
     verdict: "r",
     reason: "rate-limited",
+    retryAfterMs: 60_000,
   },
   { when: "a page with 451", answer: foreign(451), verdict: "R", reason: "other" },
   { when: "a page with 500", answer: foreign(500), verdict: "u" },
@@ -363,7 +364,7 @@ async function attempt(answer: Row["answer"]): Promise<Receipt> {
     token: "123456:outcome",
     chats: { default: { chatId: CHAT } },
     fetch: () => Promise.resolve(answer()),
-  });
+  }, { clock: new ManualClock(Date.parse("2026-10-21T07:27:00Z")) });
   await backend.start();
   const receipt = await backend.send(messageOf({ message: "hello" }), contextOf());
   await backend.stop();
