@@ -26,6 +26,8 @@ export interface DeliveryEnd {
   readonly reason: string | undefined;
   readonly code: string | undefined;
   readonly detail: string | undefined;
+  /** What became of each channel of a fallback group that was tried, in the order they were. */
+  readonly steps?: readonly DeliveryEnd[];
 }
 
 /** What became of a message. */
@@ -113,11 +115,18 @@ async function waitFor(report: DispatchReport, timeoutMs: number): Promise<void>
 
 /** How each delivery stands now: its end, or the last that was heard of it. */
 async function endsOf(report: DispatchReport, application: Application): Promise<readonly DeliveryEnd[]> {
-  return await Promise.all(report.deliveries.map(async (entry) => {
-    const events = await application.ledger.eventsOfDelivery(entry.deliveryId);
-    const last = events.filter(({ status }) => status !== "attempting").at(-1);
-    return last === undefined ? endOfEntry(entry) : endOfEvent(last);
-  }));
+  const events = await application.ledger.eventsOf(report.messageId);
+  const told = events.filter(({ status }) => status !== "attempting");
+  const last = new Map(told.map((event) => [event.deliveryId, event]));
+  const known = new Set(report.deliveries.map(({ deliveryId }) => deliveryId));
+  return report.deliveries.map((entry) => {
+    const event = last.get(entry.deliveryId);
+    const end = event === undefined ? endOfEntry(entry) : endOfEvent(event);
+    const steps = [...last.values()].filter(({ deliveryId }) =>
+      !known.has(deliveryId) && deliveryId.startsWith(entry.deliveryId)
+    );
+    return steps.length === 0 ? end : { ...end, steps: steps.map(endOfEvent) };
+  });
 }
 
 function endOfEvent({ deliveryId, backendName, recipient, status, reason, code, detail }: DeliveryEvent): DeliveryEnd {

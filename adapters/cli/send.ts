@@ -9,7 +9,7 @@ import { parseSeconds } from "../config/duration.ts";
 import { type GivenArguments, UsageError } from "./arguments.ts";
 import type { CliIo } from "./cli-io.ts";
 import { type Command, CONFIG_OPTIONS, type ExitCode, MESSAGE_OPTIONS } from "./command.ts";
-import { deliver, type Outcome } from "./deliver.ts";
+import { deliver, type DeliveryEnd, type Outcome } from "./deliver.ts";
 import { printExplanation } from "./explain.ts";
 import { describeDestination, messageOf } from "./message-arguments.ts";
 import { json, plain, table } from "./printing.ts";
@@ -70,11 +70,12 @@ async function textOf(given: GivenArguments, io: CliIo): Promise<string> {
   const [text, ...more] = given.positionals;
   if (more.length > 0) throw new UsageError("more than one text: put it in quotes");
   if (text !== undefined && text !== "-") return text;
-  if (text === undefined && io.isInteractive) {
-    throw new UsageError('there is no text: posthorn send --label LABEL "TEXT"');
-  }
+  const none = new UsageError('there is no text: posthorn send --label LABEL "TEXT"');
+  if (text === undefined && io.isInteractive) throw none;
   // The line break at the end is the shell's.
-  return (await io.readInput(MAX_INPUT_BYTES)).replace(/\r?\n$/, "");
+  const read = (await io.readInput(MAX_INPUT_BYTES)).replace(/\r?\n$/, "");
+  if (text === undefined && read === "") throw none;
+  return read;
 }
 
 function timeoutOf(given: string | undefined): number {
@@ -101,17 +102,21 @@ function outcomeJson(outcome: Outcome): object {
 function printForPeople({ messageId, deliveries, undelivered }: Outcome, io: CliIo): void {
   io.out(`message ${plain(messageId)}\n`);
   io.out(table([
-    ...deliveries.map(({ backend, recipient, status, reason, code, detail }) => [
-      backend,
-      describeDestination(recipient),
-      status,
-      [reason, code, detail].filter((part) => part !== undefined && part !== "").join(" · "),
-    ]),
+    ...deliveries.flatMap((end) => [row(end), ...(end.steps ?? []).map((step) => row(step, "  "))]),
     ...undelivered.map(({ backendName, reason, detail }) => [backendName ?? "", "", reason, detail]),
   ]));
   if (deliveries.some(({ status }) => status === "queued" || status === "rejected" || status === "unknown")) {
     io.err("posthorn send: not settled in time; what was not accepted is given up now (--timeout waits longer)\n");
   }
+}
+
+function row({ backend, recipient, status, reason, code, detail, steps }: DeliveryEnd, indent = ""): readonly string[] {
+  return [
+    `${indent}${backend}`,
+    steps === undefined ? describeDestination(recipient) : "by its channels",
+    status,
+    [reason, code, detail].filter((part) => part !== undefined && part !== "").join(" · "),
+  ];
 }
 
 function terminalLogger(io: CliIo, isVerbose: boolean): Logger {

@@ -7,7 +7,10 @@ import type { ConfigIssue } from "../../core/mod.ts";
 import { type ConfigPath, type Finding, formatPath, MAX_FINDINGS } from "./config-path.ts";
 import type { ParsedConfig } from "./plain-tree.ts";
 
-/** The first finding of each place, with its line: what was found first is the cause of what was found later. */
+/**
+ * The first finding of each place, with its line: what was found first is the cause of what was found later. A text that
+ * stands for a list of one has the same place as its item.
+ */
 export function issuesOf(
   findings: readonly Finding[],
   locate: ParsedConfig["locate"],
@@ -15,7 +18,8 @@ export function issuesOf(
   const issues = new Map<string, string>();
   for (const { path, message } of findings) {
     const where = formatPath(path);
-    if (issues.has(where)) continue;
+    const isItem = typeof path.at(-1) === "number";
+    if (issues.has(where) || (isItem && issues.has(formatPath(path.slice(0, -1))))) continue;
     if (issues.size === MAX_FINDINGS) return [...toIssues(issues), { path: "", message: "and more problems" }];
     const line = lineOf(path, locate);
     issues.set(where, line === undefined ? message : `${message} (line ${line})`);

@@ -52,7 +52,10 @@ export class SmtpWire {
 
   /** Writes. @returns Whether more may be written at once; otherwise wait for {@link SmtpWire.onceDrained}. */
   write(bytes: string | Uint8Array): boolean {
-    return this.#socket.write(bytes);
+    // deno-lint-ignore no-control-regex -- plain text goes out twice as fast when it is said to be plain
+    return typeof bytes === "string" && /^[\x00-\x7f]*$/.test(bytes)
+      ? this.#socket.write(bytes, "latin1")
+      : this.#socket.write(bytes);
   }
 
   /** Calls back when what was written has left, as far as this side can tell. */

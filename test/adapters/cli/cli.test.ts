@@ -224,6 +224,35 @@ communications:
     assert.match(out, /^message \S+\n {2}quiet {2}x {2}accepted.*\n {2}loud {3}x {2}accepted.*\n$/);
   });
 
+  it("send shows by which channel of a group a message went", async () => {
+    const config = `
+communications:
+  enabled: true
+  backends:
+    chat: { type: noop, labels: [] }
+    mail: { type: noop, labels: [] }
+    page: { type: fallback, channels: [mail, chat], labels: [page] }
+`;
+    const { code, out } = await run(["send", "-l", "page", "--to", "chat:7", "hello"], {
+      files: { "posthorn.yaml": config },
+    });
+    assert.equal(code, 0);
+    const lines = out.split("\n").slice(1).map((line) => line.split(/ {2,}/).filter((cell) => cell !== ""));
+    assert.deepEqual(lines, [
+      ["page", "by its channels", "accepted", "delivered"],
+      ["chat", "7", "accepted", "no-op"],
+      [],
+    ]);
+  });
+
+  it("send wants a text from somewhere", async () => {
+    for (const input of [undefined, "", "\n"]) {
+      const { code, err } = await run(["send", "-l", "alerts"], { files, ...(input === undefined ? {} : { input }) });
+      assert.equal(code, 2);
+      assert.match(err, /there is no text: posthorn send --label LABEL "TEXT"/);
+    }
+  });
+
   it("send says it as JSON", async () => {
     const { code, out } = await run(["send", "-l", "alerts", "--id", "m-1", "--json", "hello"], { files });
     assert.equal(code, 0);
