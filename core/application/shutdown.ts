@@ -108,27 +108,34 @@ export async function shutDown(parts: ShutdownParts, options: ShutdownOptions): 
   return errors;
 }
 
-/** What a store in memory holds is gone with it: handle what is due. */
-async function untilHandled({ messenger, inbox, clock }: ShutdownParts, deadline: StopDeadline): Promise<void> {
-  while (messenger.isRouting && deadline.leftMs(HANDLERS_TOLD) > 0) {
-    const { ready, claimed } = await inbox.queue.stats();
-    if (ready + claimed === 0) return;
-    await clock.sleep(LOOK_MS);
+/** What a store in memory holds is gone with it: handle what is due, or will be in time. */
+async function untilHandled({ messenger, inbox, ...parts }: ShutdownParts, deadline: StopDeadline): Promise<void> {
+  while (messenger.isRouting && await isBusy(parts, inbox.queue.key, deadline.leftMs(HANDLERS_TOLD))) {
+    await parts.clock.sleep(LOOK_MS);
   }
 }
 
 /** The same for what is to be sent, where it can be. */
-async function untilSent({ backends, outbox, clock, ...parts }: ShutdownParts, deadline: StopDeadline): Promise<void> {
-  async function isBusy(name: string): Promise<boolean> {
-    if (!backends.isStarted(name)) return false;
-    const { ready, claimed } = await parts.store.stats((await outbox.queue(name)).key);
-    return ready + claimed > 0;
+async function untilSent({ backends, outbox, ...parts }: ShutdownParts, deadline: StopDeadline): Promise<void> {
+  async function isSending(name: string): Promise<boolean> {
+    return backends.isStarted(name) && await isBusy(parts, (await outbox.queue(name)).key, deadline.leftMs(SENDS_TOLD));
   }
-  while (deadline.leftMs(SENDS_TOLD) > 0) {
-    const busy = await Promise.all(Array.from(backends.senders.keys(), isBusy));
-    if (!busy.includes(true)) return;
-    await clock.sleep(LOOK_MS);
+  while ((await Promise.all(Array.from(backends.senders.keys(), isSending))).includes(true)) {
+    await parts.clock.sleep(LOOK_MS);
   }
+}
+
+/** Whether a queue has something to do in the time that is left: now, or when what waits for its time or its pace is due. */
+async function isBusy(
+  { store, clock }: Pick<ShutdownParts, "store" | "clock">,
+  channel: string,
+  leftMs: number,
+): Promise<boolean> {
+  if (leftMs <= 0) return false;
+  const { ready, claimed, delayed } = await store.stats(channel);
+  if (ready + claimed > 0) return true;
+  const dueAt = delayed === 0 ? undefined : await store.nextDueAt([channel]);
+  return dueAt !== undefined && dueAt <= clock.now() + leftMs;
 }
 
 /** Says what was not finished: it waits for the next start, or ends with a store in memory. */

@@ -347,6 +347,14 @@ describe("SenderWorker", () => {
     assert.deepEqual(it.chat.texts, Array.from({ length: 50 }, (_, index) => `${index}`));
   });
 
+  it("stop waits for the pace and for retries as long as it may, before a store in memory ends with the process", async () => {
+    const it = await scene([BUSY], { rate: { destination: { count: 1, per: 1, burst: 1 } } });
+    for (let index = 0; index < 4; index++) await it.app.emit({ message: `${index}`, recipients: ["a"] });
+    await stop(it);
+    assert.deepEqual(new Set(it.chat.texts), new Set(["0", "1", "2", "3"]));
+    assert.ok(it.chat.texts.length >= 5, "the one that was refused is tried again");
+  });
+
   it("carries attachments' bytes through the outbox unchanged", async () => {
     const bytes = Uint8Array.from({ length: 20_000 }, (_, index) => index % 256);
     let got: Uint8Array | undefined;
