@@ -80,6 +80,7 @@ describe("BACKEND_SCHEMAS", () => {
       lane_hold: 1,
       send_timeout: 1,
       hold_for: 600,
+      resting: { after_failures: 3, for: 10 },
       allow_recipients: ["*"],
     };
     assert.deepEqual(["type", ...Object.keys(common)].toSorted(), COMMON.toSorted());
