@@ -37,7 +37,7 @@ await benchmark(`emit to ${BACKENDS} no-op backends, without an outbox`, [
 
 /** Queued, sent, recorded and settled, after so many had gone the same way before. */
 for (const before of [0, 1_000, 10_000]) {
-  const app = await Application.create({ outbox: { concurrency: 64 } }, {
+  const app = await Application.create({ outbox: { concurrency: 64, max_queued: 1_000_000 } }, {
     communicators: communicators.map((communicator) => ({ communicator, labels: ["alerts"] })),
   });
   for (let count = 0; count < before; count += EMITS) {
