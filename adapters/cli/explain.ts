@@ -3,12 +3,13 @@
  *
  * @module
  */
-import type {
-  Application,
-  Destination,
-  GroupExplanation,
-  OutgoingMessageInit,
-  RouteExplanation,
+import {
+  type Application,
+  type Destination,
+  type GroupExplanation,
+  nearest,
+  type OutgoingMessageInit,
+  type RouteExplanation,
 } from "../../core/mod.ts";
 import { previewApplication } from "../app/preview-application.ts";
 import { type GivenArguments, UsageError } from "./arguments.ts";
@@ -43,13 +44,20 @@ export function printExplanation(
 ): ExitCode {
   const explanation = application.explain(message);
   if (given.has("json")) io.out(json(explanationJson(explanation)));
-  else printForPeople(explanation, message, io);
+  else printForPeople(explanation, message, application.dispatcher.labels, io);
   return explanation.reaches.length > 0 ? 0 : 1;
 }
 
-function printForPeople({ label, reaches, others }: RouteExplanation, message: OutgoingMessageInit, io: CliIo): void {
+function printForPeople(
+  { label, reaches, others }: RouteExplanation,
+  message: OutgoingMessageInit,
+  labels: readonly string[],
+  io: CliIo,
+): void {
   const what = `label ${plain(label)}, severity ${message.severity ?? "info"}`;
-  io.out(reaches.length === 0 ? `${what}: nobody would get it\n` : `${what}: would go to\n`);
+  const guess = labels.includes(label) ? undefined : nearest(label, labels);
+  const hint = guess === undefined ? "" : `; did you mean ${plain(guess)}?`;
+  io.out(reaches.length === 0 ? `${what}: nobody would get it${hint}\n` : `${what}: would go to\n`);
   io.out(
     table(
       reaches.flatMap(({ backendName, destinations, group }) =>

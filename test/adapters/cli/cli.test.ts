@@ -176,6 +176,12 @@ communications:
     ]);
   });
 
+  it("explain guesses which label was meant", async () => {
+    const { code, out } = await run(["explain", "-l", "alert"], { files });
+    assert.equal(code, 1);
+    assert.match(out, /^label alert, severity info: nobody would get it; did you mean alerts\?\n/);
+  });
+
   it("explain shows the channels of a group in their order, and what would be left out", async () => {
     const config = `
 communications:
