@@ -86,7 +86,8 @@ describe("Application.stop", () => {
   it("stop() lets those go who wait for the end of a delivery", async () => {
     const { clock, app, chat } = build();
     await app.start();
-    chat.script.push({ ...BUSY, retryAfterMs: 60_000 }); // longer than stop() has
+    // Longer than stop() has.
+    chat.script.push({ outcome: "rejected", retryable: true, reason: "unavailable", retryAfterMs: 60_000 });
     const report = await app.emit({ message: "hello" });
     const settled = report.settled();
     const refused = assert.rejects(settled, NotRunningError);
