@@ -162,6 +162,15 @@ export class Ledger {
     return events;
   }
 
+  /**
+   * What says that a delivery has arrived since it was last queued, where anything does: its own attempt, or its provider,
+   * which may know of one whose answer was lost.
+   */
+  async arrivalOf(deliveryId: string): Promise<DeliveryEvent | undefined> {
+    const { events } = presentLife(await this.eventsOfDelivery(deliveryId));
+    return events.findLast(({ status }) => status === "accepted" || status === "delivered" || status === "read");
+  }
+
   /** The delivery a provider's message id belongs to. */
   async findByProviderId(backendName: string, providerMessageId: string): Promise<DeliveryEvent | undefined> {
     const { messages } = await this.channel.query({

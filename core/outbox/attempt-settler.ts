@@ -224,9 +224,9 @@ export class AttemptSettler {
     outcome: StepOutcome["outcome"],
     events: readonly DeliveryEvent[],
     more: readonly StoreOperation[] = [],
+    last: DeliveryEvent | undefined = events.at(-1),
   ): Settlement {
     const { followPlan } = this.#options;
-    const last = events.at(-1);
     if (attempt.row.plan === undefined || followPlan === undefined || last === undefined) {
       return { kind: "ack", operations: [...this.announce(attempt, events), ...more] };
     }
@@ -256,6 +256,11 @@ export class AttemptSettler {
     const claimed = { ...attempt.claimed, content: rowToJson(attempt.row) };
     const letter = deadLetterOperation(attempt.channel, claimed, { reason, at: clock.now(), ...detail });
     return this.#end(attempt, "failed", events, [letter]);
+  }
+
+  /** It has arrived, though its answer was lost: somebody else has noted that already, and nothing is left to do. */
+  arrived(attempt: Attempt, event: DeliveryEvent): Settlement {
+    return this.#end(attempt, "accepted", [], [], event);
   }
 
   /** Leaves a step out that has another way: nothing was tried, and its plan goes on. */

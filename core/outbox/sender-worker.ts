@@ -131,10 +131,16 @@ export class SenderWorker {
     if (stored === undefined) return this.#settler.buryUnreadable(channel, claimed);
     const attempt: Attempt = { channel, claimed, row: stored };
     const now = clock.now();
+    const crashed = crashedAttempts(claimed);
+    if (stored.possibleDuplicate === true || crashed.length > 0) {
+      const arrival = await this.#options.outbox.ledger.arrivalOf(stored.deliveryId); // its provider may have said so since
+      if (arrival !== undefined) {
+        return this.#settler.arrived({ ...attempt, notes: this.#crashes(attempt, crashed) }, arrival);
+      }
+    }
     if (claimed.expiresAt !== undefined && claimed.expiresAt <= now) return this.#settler.bury(attempt, "expired");
     if (stored.held === true) return this.#settler.bury(attempt, "held");
     if (now - stored.queuedAt > (policy.maxAgeMs ?? 5 * DAY_MS)) return this.#settler.bury(attempt, "too-old");
-    const crashed = crashedAttempts(claimed);
     const isAfterCrash = crashed.at(-1) === context.attempt - 1;
     const permit = stored.plan === undefined ? undefined : await this.#options.permit?.(stored);
     if (permit?.isWanted === false) {

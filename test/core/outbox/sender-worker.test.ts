@@ -141,6 +141,22 @@ describe("SenderWorker", () => {
     await stop(it);
   });
 
+  it("does not send again what its provider has meanwhile said to have arrived", async () => {
+    const it = await scene([LOST]);
+    const report = await it.app.emit({ message: "hello", recipients: ["a"] });
+    const [deliveryId] = report.deliveries.map((entry) => entry.deliveryId);
+    await it.clock.advance(100);
+    assert.equal(it.chat.seen.length, 1);
+    const receipt = { providerMessageId: "wamid.1", status: "delivered" as const, timestamp: it.clock.now() };
+    await it.chat.receiveReceipts([{ ...receipt, deliveryId: deliveryId ?? "" }]);
+    await it.clock.advance(600_000);
+    assert.equal(it.chat.seen.length, 1);
+    assert.deepEqual(await statuses(it.app, report.messageId), ["queued", "attempting", "unknown", "delivered"]);
+    assert.equal((await report.settled())[0]?.status, "delivered");
+    assert.equal((await (await it.app.outbox?.queue("chat"))?.stats())?.stored, 0);
+    await stop(it);
+  });
+
   it("holds an unknown for a person when told to, and gives it up after hold_for", async () => {
     const it = await scene([LOST], { on_unknown: "hold", hold_for: 600 });
     const report = await it.app.emit({ message: "hello", recipients: ["a"] });
