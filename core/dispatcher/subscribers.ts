@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { QueueFullError, ValidationError } from "../errors.ts";
+import { NotRunningError, QueueFullError, ValidationError } from "../errors.ts";
 import { assertInteger, assertText } from "../support/assert.ts";
 import type { IncomingEvent, IncomingListener, IncomingPublisher } from "./incoming-publisher.ts";
 
@@ -20,6 +20,11 @@ export abstract class IncomingSubscriber {
    */
   constructor(options: { readonly name: string }) {
     this.name = assertText(options.name, "name");
+  }
+
+  /** Whether it listens to anybody. */
+  get isListening(): boolean {
+    return this.#ends.size > 0;
   }
 
   /** Called with each message. */
@@ -124,7 +129,8 @@ export class QueueEventSubscriber extends IncomingSubscriber implements AsyncIte
   readonly #maxSize: number;
   readonly #overflow: OverflowPolicy;
   readonly #queue: IncomingEvent[] = [];
-  readonly #waiting: ((event: IncomingEvent) => void)[] = [];
+  readonly #waiting: { readonly take: (event: IncomingEvent) => void; readonly end: (error: Error) => void }[] = [];
+  #hasEnded = false;
   #dropped = 0;
 
   /**
@@ -154,35 +160,68 @@ export class QueueEventSubscriber extends IncomingSubscriber implements AsyncIte
     return this.#dropped;
   }
 
-  /** The next event, waiting for it if there is none. */
+  /** {@inheritDoc IncomingSubscriber.subscribe} */
+  override subscribe(publisher: IncomingPublisher): void {
+    super.subscribe(publisher);
+    this.#hasEnded = false;
+  }
+
+  /** Ends listening, to one publisher or to all. After the last, what waits here can still be taken, and nobody waits for more. */
+  override unsubscribe(publisher?: IncomingPublisher): void {
+    super.unsubscribe(publisher);
+    if (this.isListening) return;
+    this.#hasEnded = true;
+    for (const { end } of this.#waiting.splice(0)) end(endedError(this.name));
+  }
+
+  /**
+   * The next event, waiting for it if there is none.
+   *
+   * @param options A signal that ends the wait with its reason.
+   * @throws {NotRunningError} When it has been unsubscribed and nothing is left.
+   */
   get(options: { readonly signal?: AbortSignal } = {}): Promise<IncomingEvent> {
     const { signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     const next = this.#queue.shift();
     if (next !== undefined) return Promise.resolve(next);
+    if (this.#hasEnded) return Promise.reject(endedError(this.name));
     return new Promise((resolve, reject) => {
-      const take = (event: IncomingEvent): void => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve(event);
+      const waiter = {
+        take: (event: IncomingEvent): void => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve(event);
+        },
+        end: (error: Error): void => {
+          signal?.removeEventListener("abort", onAbort);
+          reject(error);
+        },
       };
       const onAbort = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(take), 1);
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         reject(signal?.reason);
       };
-      this.#waiting.push(take);
+      this.#waiting.push(waiter);
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 
-  /** Goes over the events, without end. */
+  /** Goes over the events, until it is unsubscribed and nothing is left. */
   async *[Symbol.asyncIterator](): AsyncGenerator<IncomingEvent, void, undefined> {
-    for (;;) yield await this.get();
+    for (;;) {
+      const next = await this.get().catch((error: unknown) => {
+        if (this.#hasEnded && error instanceof NotRunningError) return undefined;
+        throw error;
+      });
+      if (next === undefined) return;
+      yield next;
+    }
   }
 
   /** {@inheritDoc IncomingSubscriber.handle} */
   protected override handle(event: IncomingEvent): void {
-    const taker = this.#waiting.shift();
-    if (taker !== undefined) return taker(event);
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) return waiter.take(event);
     if (this.#queue.length < this.#maxSize) return void this.#queue.push(event);
     this.#dropped++;
     if (this.#overflow === "error") {
@@ -195,4 +234,8 @@ export class QueueEventSubscriber extends IncomingSubscriber implements AsyncIte
       this.#queue.push(event);
     }
   }
+}
+
+function endedError(name: string): NotRunningError {
+  return new NotRunningError(`Cannot wait for a message for "${name}": it has been unsubscribed`);
 }

@@ -10,6 +10,7 @@ import {
   IncomingPublisher,
   noOp,
   NoOpCommunicator,
+  NotRunningError,
   type OutgoingMessage,
   QueueEventSubscriber,
   type Receipt,
@@ -334,5 +335,33 @@ describe("subscribers", () => {
       assert.equal(event.data.text, "x");
       break;
     }
+  });
+
+  it("QueueEventSubscriber lets nobody wait once it is unsubscribed, and gives first what waits in it", async () => {
+    const [one, two] = [new IncomingPublisher(), new IncomingPublisher()];
+    const queue = new QueueEventSubscriber({ name: "q" });
+    const early = queue.get(); // before anybody is listened to
+    queue.subscribe(one);
+    queue.subscribe(two);
+    one.publish(said("1", "a", "1"));
+    assert.equal((await early).data.text, "1");
+    const seen: string[] = [];
+    const loop = (async () => {
+      for await (const event of queue) seen.push(event.data.text);
+    })();
+    two.publish(said("2", "a", "2"));
+    queue.unsubscribe(one);
+    two.publish(said("3", "a", "3"));
+    queue.unsubscribe();
+    await loop;
+    assert.deepEqual(seen, ["2", "3"]);
+    await assert.rejects(queue.get(), NotRunningError);
+    queue.subscribe(one);
+    const again = queue.get();
+    one.publish(said("4", "a", "4"));
+    assert.equal((await again).data.text, "4");
+    const waiting = queue.get();
+    queue.unsubscribe();
+    await assert.rejects(waiting, NotRunningError);
   });
 });
