@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { advancePlan, beginPlan, type PlanEvent } from "../delivery/delivery-plan.ts";
+import { advancePlan, beginPlan, type PlanAction, type PlanEvent } from "../delivery/delivery-plan.ts";
 import { ConflictError } from "../errors.ts";
 import type { DeliveryEvent } from "../message/delivery-event.ts";
 import { planKey, type PlanRecord, recordFrom } from "./plan-record.ts";
@@ -46,8 +46,23 @@ export class PlanBook {
    * @param event What happened.
    * @param answeredLeaf The delivery that somebody has answered, if so.
    */
-  async advance({ record, version }: LoadedPlan, event: PlanEvent, answeredLeaf?: string): Promise<PlanMove> {
-    const { state, actions } = advancePlan(record.plan, record.state, event);
+  advance(loaded: LoadedPlan, event: PlanEvent, answeredLeaf?: string): Promise<PlanMove> {
+    return this.advanceBy(loaded, [event], answeredLeaf);
+  }
+
+  /** As {@link PlanBook.advance}, for several events at once, in their order. */
+  async advanceBy(
+    { record, version }: LoadedPlan,
+    planEvents: readonly PlanEvent[],
+    answeredLeaf?: string,
+  ): Promise<PlanMove> {
+    let { state } = record;
+    const actions: PlanAction[] = [];
+    for (const event of planEvents) {
+      const step = advancePlan(record.plan, state, event);
+      state = step.state;
+      actions.push(...step.actions);
+    }
     if (state === record.state && actions.length === 0) return { record, operations: [], events: [] };
     const before = { state: record.state, ...(answeredLeaf === undefined ? {} : { answeredLeaf }) };
     return await this.writer.perform({ ...record, state }, actions, version, before);

@@ -92,8 +92,9 @@ export class PlanDesk implements PlanListener {
     const { book, outbox } = this.#options;
     return await book.change(planId, async (loaded) => {
       if (await outbox.store.get(this.#deadKey, planId) === undefined) return undefined;
-      const { record: { outcome: _outcome, ...record }, version } = again(loaded);
-      const move = await book.begin(record, version, book.writer.event(record, "redriven", {}));
+      const { outcome: _outcome, retriedIn: _retriedIn, ...rest } = again(loaded.record);
+      const record: PlanRecord = { ...rest, redrivenIn: rest.life };
+      const move = await book.begin(record, loaded.version, book.writer.event(record, "redriven", {}));
       // Unless somebody else has set it going meanwhile.
       const taken = { type: "remove", channel: this.#deadKey, id: planId, mustExist: true } as const;
       return { ...move, operations: [taken, ...move.operations] };
@@ -115,13 +116,18 @@ export class PlanDesk implements PlanListener {
     const planId = step?.planId ?? deliveryId;
     return await this.#options.book.change(planId, async (loaded) => {
       const { record } = loaded;
-      const isDoubtful = (leaf: string): boolean => stateAt(record.state, leaf)?.status === "unknown";
-      const leaf = step?.leaf ?? leavesOf(record.plan).find((each) => isDoubtful(each.leaf))?.leaf;
-      if (leaf === undefined || !isDoubtful(leaf)) return undefined;
+      const doubtful = leavesOf(record.plan).map(({ leaf }) => leaf).filter((leaf) =>
+        stateAt(record.state, leaf)?.status === "unknown" && (step === undefined || step.leaf === leaf)
+      );
+      if (doubtful.length === 0) return undefined;
       const { book } = this.#options;
-      return word === "retry"
-        ? await book.advance(again(loaded), { type: "retry", leaf })
-        : await book.advance(loaded, RESOLUTIONS[word](leaf));
+      if (word !== "retry") return await book.advanceBy(loaded, doubtful.map(RESOLUTIONS[word]));
+      const next = again(record);
+      const retriedIn = { ...next.retriedIn, ...Object.fromEntries(doubtful.map((leaf) => [leaf, next.life])) };
+      return await book.advanceBy(
+        { ...loaded, record: { ...next, retriedIn } },
+        doubtful.map((leaf) => ({ type: "retry", leaf })),
+      );
     }, (id) => this.#find(id));
   }
 
@@ -157,10 +163,10 @@ export class PlanDesk implements PlanListener {
   }
 }
 
-/** The plan in its next life: what belongs to the one before, its timers, means it no more. */
-function again({ record, version }: LoadedPlan): LoadedPlan {
+/** The plan in its next life. */
+function again(record: PlanRecord): PlanRecord & { readonly life: number } {
   const { answer: _answer, ...rest } = record;
-  return { record: { ...rest, life: (record.life ?? 1) + 1 }, version };
+  return { ...rest, life: (record.life ?? 1) + 1 };
 }
 
 /** What the ledger would say of a step. */

@@ -45,8 +45,12 @@ export interface PlanRecord {
   readonly others?: OthersPolicy;
   /** How that is said: see {@link PlanTraits.othersText}. */
   readonly othersText?: string;
-  /** How often a person has set it going: 2 after it was redriven once. @default `1` */
+  /** How often a person has set it or a step of it going: 2 after it was redriven once. @default `1` */
   readonly life?: number;
+  /** The life in which all of it began anew. @default `1` */
+  readonly redrivenIn?: number;
+  /** By its place, the life in which a step alone was begun anew since. */
+  readonly retriedIn?: Readonly<Record<string, number>>;
   /** When it began, in milliseconds since 1970. */
   readonly startedAt: number;
 }
@@ -87,6 +91,11 @@ export function stepOfDelivery(deliveryId: string): Step | undefined {
   const match = /^(.+)_s(\d+(?:-\d+)*|)$/.exec(deliveryId);
   const [, planId, leaf] = match ?? [];
   return planId === undefined || leaf === undefined ? undefined : { planId, leaf };
+}
+
+/** Whether a timer means its step as it is now: one of an earlier life means it no more. */
+export function isTimerOf({ retriedIn, redrivenIn = 1 }: PlanRecord, { leaf, life = 1 }: Step): boolean {
+  return life >= (retriedIn?.[leaf] ?? redrivenIn);
 }
 
 /** Reads a step back. */

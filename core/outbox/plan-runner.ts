@@ -27,7 +27,14 @@ import type { Outbox } from "./outbox.ts";
 import type { OutboxRow } from "./outbox-row.ts";
 import type { PlanContinuation, StepOutcome, StepPermit } from "./plan-follower.ts";
 import { AwaitedSteps } from "./awaiting.ts";
-import { type PlanAnswer, type PlanRecord, type PlanReply, stepFrom, stepOfDelivery } from "./plan-record.ts";
+import {
+  isTimerOf,
+  type PlanAnswer,
+  type PlanRecord,
+  type PlanReply,
+  stepFrom,
+  stepOfDelivery,
+} from "./plan-record.ts";
 import { EarlyReceipts } from "./early-receipts.ts";
 import { type LoadedPlan, PlanBook } from "./plan-book.ts";
 import { type DeadPlan, type DeadPlansPage, PlanDesk } from "./plan-desk.ts";
@@ -343,7 +350,7 @@ export class PlanRunner {
       kind: "ack",
       operations: async () => {
         const loaded = await this.#book.load(step.planId);
-        if (loaded === undefined || (step.life ?? 1) !== (loaded.record.life ?? 1)) return [];
+        if (loaded === undefined || !isTimerOf(loaded.record, step)) return [];
         const move = await this.#book.advance(loaded, { type: "timeout", leaf: step.leaf });
         this.#moves.set(claimed, move);
         return move.operations;
