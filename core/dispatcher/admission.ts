@@ -40,13 +40,19 @@ export async function admit(
     else ends.push(places.end);
     return "end" in places;
   };
+  const end = (committed: boolean): void => ends.forEach((each) => each(committed));
   const admitted: PreparedDelivery[] = [];
-  for (const [backendName, own] of Map.groupBy(deliveries, ({ row }) => row.backendName)) {
-    if (await hasRoom(backendName, own.flatMap(({ operations }) => operations))) admitted.push(...own);
-  }
   const begun: PlanExpansion[] = [];
-  for (const plan of plans) {
-    if (await hasRoom(plan.entry.backendName, plan.operations)) begun.push(plan);
+  try {
+    for (const [backendName, own] of Map.groupBy(deliveries, ({ row }) => row.backendName)) {
+      if (await hasRoom(backendName, own.flatMap(({ operations }) => operations))) admitted.push(...own);
+    }
+    for (const plan of plans) {
+      if (await hasRoom(plan.entry.backendName, plan.operations)) begun.push(plan);
+    }
+  } catch (error) {
+    end(false); // what cannot be counted keeps no place anywhere else
+    throw error;
   }
-  return { deliveries: admitted, plans: begun, full, end: (committed) => ends.forEach((end) => end(committed)) };
+  return { deliveries: admitted, plans: begun, full, end };
 }

@@ -51,16 +51,20 @@ export class QueueLimits {
   async take(operations: readonly StoreOperation[]): Promise<TakenPlaces> {
     const taken: (readonly [QueueLimit, number])[] = [];
     const end = (committed: boolean): void => taken.forEach(([limit, places]) => limit.end(places, committed));
-    for (const [key, places] of this.#appendedTo(operations)) {
-      const known = this.#limits.get(key);
-      if (known === undefined) continue;
-      const { backendName, limit } = known;
-      if (await limit.take(places)) {
+    try {
+      for (const [key, places] of this.#appendedTo(operations)) {
+        const known = this.#limits.get(key);
+        if (known === undefined) continue;
+        const { backendName, limit } = known;
+        if (!await limit.take(places)) {
+          end(false);
+          return { full: describeFull(backendName, limit.maxQueued) };
+        }
         taken.push([limit, places]);
-      } else {
-        end(false);
-        return { full: describeFull(backendName, limit.maxQueued) };
       }
+    } catch (error) {
+      end(false); // what cannot be counted keeps no place anywhere else
+      throw error;
     }
     return { end };
   }

@@ -3,11 +3,13 @@ import { describe, it } from "bun:test";
 import {
   Application,
   type ApplicationConfig,
+  createOutgoingMessage,
   fallback,
   ManualClock,
   MemoryStore,
   QueueFullError,
   type Receipt,
+  StoreError,
 } from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ScriptedCommunicator, type ScriptStep } from "../../support/scripted-communicator.ts";
@@ -137,6 +139,29 @@ describe("outbox.max_queued", () => {
     assert.equal(ends.filter((end) => end.status === "fulfilled").length, 100);
     assert.ok(ends.every((end) => end.status === "fulfilled" || isFull(end.reason)));
     assert.equal((await (await it.app.outbox.queue("chat")).stats()).stored, 100);
+    await stop(it);
+  });
+
+  it("keeps no place for what could not be counted", async () => {
+    const it = await scene({ max_queued: 2 });
+    const mail = await it.app.outbox.queue("mail");
+    const stats = it.app.store.stats.bind(it.app.store);
+    it.app.store.stats = (key) =>
+      key === mail.key ? Promise.reject(new StoreError("Cannot count: the disk is full")) : stats(key);
+    for (let round = 0; round < 3; round++) {
+      await assert.rejects(it.app.emit({ message: "m", label: "both" }), StoreError);
+      const both = await it.app.outbox.prepare(
+        createOutgoingMessage({ message: "m" }, { newId: () => `${round}`, now: () => 0 }),
+        [
+          { backendName: "chat" },
+          { backendName: "mail" },
+        ],
+      );
+      await assert.rejects(it.app.outbox.commit(both.flatMap(({ operations }) => operations)), StoreError);
+    }
+    it.app.store.stats = stats;
+    for (let number = 1; number <= 2; number++) await it.app.emit({ message: `m${number}`, label: "chat" });
+    assert.equal((await (await it.app.outbox.queue("chat")).stats()).stored, 2);
     await stop(it);
   });
 
