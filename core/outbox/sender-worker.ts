@@ -126,11 +126,10 @@ export class SenderWorker {
   }
 
   async #work(channel: string, claimed: ClaimedMessage, context: WorkContext): Promise<Settlement> {
-    const { communicator, clock, policy = {} } = this.#options;
+    const { communicator } = this.#options;
     const stored = rowFromJson(claimed.content);
     if (stored === undefined) return this.#settler.buryUnreadable(channel, claimed);
     const attempt: Attempt = { channel, claimed, row: stored };
-    const now = clock.now();
     const crashed = crashedAttempts(claimed);
     if (stored.possibleDuplicate === true || crashed.length > 0) {
       const arrival = await this.#options.outbox.ledger.arrivalOf(stored.deliveryId); // its provider may have said so since
@@ -138,9 +137,8 @@ export class SenderWorker {
         return this.#settler.arrived({ ...attempt, notes: this.#crashes(attempt, crashed) }, arrival);
       }
     }
-    if (claimed.expiresAt !== undefined && claimed.expiresAt <= now) return this.#settler.bury(attempt, "expired");
-    if (stored.held === true) return this.#settler.bury(attempt, "held");
-    if (now - stored.queuedAt > (policy.maxAgeMs ?? 5 * DAY_MS)) return this.#settler.bury(attempt, "too-old");
+    const reason = this.#outdated(claimed, stored);
+    if (reason !== undefined) return this.#settler.bury(this.#inDoubt(attempt, crashed), reason);
     const isAfterCrash = crashed.at(-1) === context.attempt - 1;
     const permit = stored.plan === undefined ? undefined : await this.#options.permit?.(stored);
     if (permit?.isWanted === false) {
@@ -158,6 +156,20 @@ export class SenderWorker {
     return await this.#send({ ...attempt, isReplaceable }, context);
   }
 
+  /** Why it is given up without another attempt. */
+  #outdated({ expiresAt }: ClaimedMessage, { held, queuedAt }: OutboxRow): string | undefined {
+    const now = this.#options.clock.now();
+    if (expiresAt !== undefined && expiresAt <= now) return "expired";
+    if (held === true) return "held";
+    return now - queuedAt > (this.#options.policy?.maxAgeMs ?? 5 * DAY_MS) ? "too-old" : undefined;
+  }
+
+  /** What is given up after its worker died may have arrived all the same: its plan does not take it for failed. */
+  #inDoubt(attempt: Attempt, crashed: readonly number[]): Attempt {
+    if (crashed.length === 0) return attempt;
+    return { ...withRow(attempt, { possibleDuplicate: true }), notes: this.#crashes(attempt, crashed) };
+  }
+
   /** The worker before died with it: it may or may not have been sent. */
   async #afterCrash(attempt: Attempt, context: WorkContext, crashed: readonly number[]): Promise<Settlement> {
     const number = context.attempt - 1;
@@ -166,6 +178,7 @@ export class SenderWorker {
       const notes = this.#crashes(attempt, crashed.filter((each) => each !== number));
       return this.#settler.unknown({ ...attempt, notes }, { outcome: "unknown", detail: CRASHED }, number);
     }
+    if (!this.#options.communicator.isStarted) return postpone(BACKEND_PAUSE_MS);
     await this.#settler.record(attempt, this.#crashes(attempt, crashed));
     return await this.#send(withRow(attempt, { possibleDuplicate: true }), context);
   }
