@@ -187,7 +187,6 @@ export class WhatsAppCommunicator extends Communicator {
       messaging_product: "whatsapp",
       ...address,
       ...(message.replyTo === undefined ? {} : { context: { message_id: message.replyTo } }),
-      biz_opaque_callback_data: context.deliveryId.slice(0, 512),
     };
     return await this.#sendParts(parts, frame, context);
   }
@@ -211,7 +210,10 @@ export class WhatsAppCommunicator extends Communicator {
     const earlier = readProgress(context.progress);
     const ids = [...earlier.ids];
     for (const part of parts.slice(ids.length)) {
-      const outcome = await this.#sendPart(part, frame, context, earlier.throttled);
+      // The last part alone names the delivery: a word on another one does not say that all of it was taken.
+      const isLast = part === parts.at(-1);
+      const named = isLast ? { ...frame, biz_opaque_callback_data: context.deliveryId.slice(0, 512) } : frame;
+      const outcome = await this.#sendPart(part, named, context, earlier.throttled);
       if (typeof outcome !== "string") return this.#withProgress(outcome, ids, earlier.throttled);
       ids.push(outcome);
     }

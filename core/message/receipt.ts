@@ -89,7 +89,8 @@ export interface ProviderReceipt {
   readonly timestamp: number;
   /**
    * The delivery, where the provider gives back what it was told when the message was sent: settles a delivery whose
-   * outcome was `unknown`, and which has no {@link ProviderReceipt.providerMessageId} yet.
+   * outcome was `unknown`, and which has no {@link ProviderReceipt.providerMessageId} yet. Of a message sent in parts only
+   * the last may name it: it says that all of it was taken.
    */
   readonly deliveryId?: string;
   /** Whom it had been sent to, where the provider says it. */

@@ -238,6 +238,14 @@ describe("WhatsAppCommunicator", () => {
     );
   });
 
+  it("send() names the delivery with the last part alone: a status of another says nothing of the whole", async () => {
+    const before = meta.taken.length;
+    const message = "line of text\n".repeat(900);
+    assert.equal((await send(create(), { message })).outcome, "accepted");
+    const named = meta.taken.slice(before).map(({ payload }) => payload["biz_opaque_callback_data"]);
+    assert.deepEqual(named, [undefined, undefined, "delivery-1"]);
+  });
+
   it("send() uploads a file once, and remembers it in the store", async () => {
     const store = new MemoryStore();
     const attachments = [{
