@@ -52,6 +52,7 @@ export type ProblemCode =
   | "conflict"
   | "lease-lost"
   | "not-claimable"
+  | "not-readable"
   | "idempotency-mismatch"
   | "too-many-conversations"
   | "too-large"
@@ -80,6 +81,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: st
   "conflict": [409, "The state has changed meanwhile"],
   "lease-lost": [409, "The claim had ended"],
   "not-claimable": [409, "The channel has no claims"],
+  "not-readable": [409, "The channel has claims only"],
   "idempotency-mismatch": [409, "The Idempotency-Key was used for another request"],
   "too-many-conversations": [409, "There are too many conversations"],
   "too-large": [413, "The body is too large"],

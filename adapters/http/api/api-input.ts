@@ -8,6 +8,7 @@ import {
   type Attachment,
   decodeBase64,
   kindOf,
+  nearest,
   type OutgoingMessageInit,
   SEVERITIES,
   type Severity,
@@ -89,9 +90,12 @@ export class Fields {
   done(): void {
     for (const name of Object.keys(this.#values)) {
       if (this.#read.has(name)) continue;
+      const known = [...this.#read];
+      const guess = nearest(name, known.filter((each) => !Object.hasOwn(this.#values, each)));
+      const hint = guess === undefined ? "" : `did you mean '${this.#path}${guess}'? `;
       throw new ValidationError(
         this.#path === "" ? "body" : this.#path.slice(0, -1),
-        `Cannot accept the request: a field is not known here; known are ${[...this.#read].join(", ")}`,
+        `Cannot accept the request: a field is not known here; ${hint}known are ${known.join(", ")}`,
       );
     }
   }

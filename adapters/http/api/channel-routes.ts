@@ -14,6 +14,7 @@ import {
   PosthornError,
   type StoredMessage,
   ValidationError,
+  WorkQueueChannel,
 } from "../../../core/mod.ts";
 import { encodeEvent } from "../event-frame.ts";
 import { problem } from "../problem.ts";
@@ -88,7 +89,9 @@ export function addChannelRoutes(api: Api): void {
     const reader = assertId(searchParams.get("reader") ?? undefined, "reader");
     const limit = numberOf(searchParams, "limit", 1, MAX_LIMIT) ?? 10;
     const after = numberOf(searchParams, "after", 0, Number.MAX_SAFE_INTEGER);
-    return api.json(await channelOf(id).readPage(reader, { limit, ...given("after", after) }));
+    const channel = channelOf(id);
+    if (channel instanceof WorkQueueChannel) return notReadable();
+    return api.json(await channel.readPage(reader, { limit, ...given("after", after) }));
   }
 
   async function claim(request: Request, id: string): Promise<Response> {
@@ -154,7 +157,9 @@ export function addChannelRoutes(api: Api): void {
   }
 
   function stream(request: Request, id: string): Response | Promise<Response> {
-    const { key } = channelOf(id);
+    const channel = channelOf(id);
+    if (channel instanceof WorkQueueChannel) return notReadable();
+    const { key } = channel;
     let handler = streams.get(key);
     if (handler === undefined) {
       handler = api.streamOf(key, encodeMessage);
@@ -201,6 +206,13 @@ function numberOf(query: URLSearchParams, name: string, minimum: number, maximum
 
 function notClaimable(): Response {
   return problem("not-claimable");
+}
+
+/** Each message of a queue goes to one worker: whoever only looked would see none of what the others took. */
+function notReadable(): Response {
+  return problem("not-readable", {
+    detail: "Each message goes to one worker: take some by POST /channels/{id}/claims",
+  });
 }
 
 function encodeMessage(message: StoredMessage): Uint8Array {

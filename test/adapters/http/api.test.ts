@@ -110,6 +110,20 @@ describe("the API", () => {
     }
   });
 
+  it("guesses which field was meant, and says which there are", async () => {
+    const bench = await setUp(WITH_JOBS);
+    const mistyped = await problemIn(await bench.post("/messages", { message: "x", labl: "alerts" }));
+    assert.match(
+      mistyped.detail ?? "",
+      /: a field is not known here; did you mean 'label'\? known are message, label, /,
+    );
+    const inClaim = await bench.post("/channels/jobs/acknowledgements", {
+      worker: "w",
+      claims: [{ id: "a", token: "b", tokn: "c" }],
+    });
+    assert.match((await problemIn(inClaim)).detail ?? "", /: a field is not known here; known are id, token$/);
+  });
+
   it("answers 405 with Allow, and problems with a code to whatever is odd", async () => {
     const bench = await setUp(WITH_JOBS);
     for (const [method, path] of ROUTES) {
@@ -377,6 +391,8 @@ describe("/channels", () => {
     const bench = await setUp(WITH_JOBS);
     const cases: readonly (readonly [Promise<Response>, number, string])[] = [
       [bench.post("/channels/news/claims", { worker: "w" }), 409, "not-claimable"],
+      [bench.get("/channels/jobs/messages?reader=a"), 409, "not-readable"],
+      [bench.get("/channels/jobs/stream"), 409, "not-readable"],
       [bench.post("/channels/ledger/messages", { content: 1 }), 403, "forbidden"],
       [bench.post("/channels/jobs/claims", { worker: "w", limit: 0 }), 400, "invalid-argument"],
       [bench.post("/channels/jobs/claims", { worker: "w", limit: 1e9 }), 400, "invalid-argument"],
