@@ -57,7 +57,7 @@ function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** Registers the type, once in a process: without a schema its keys arrive in `extraFields`. */
+/** Registers the type, once in a process; the keys of its own are in `extraFields`. */
 export function registerSlack(): void {
   registerBackend("slack", (name, _config, { extraFields }) => {
     return new SlackCommunicator(name, String(extraFields["webhook_url"]));

@@ -12,7 +12,7 @@ import {
 } from "../communicators/backend-registry.ts";
 import type { Communicator } from "../communicators/communicator.ts";
 import { ConfigError, type ConfigIssue, PosthornError } from "../errors.ts";
-import { cloneJson, type JsonValue } from "../message/json.ts";
+import { cloneJson } from "../message/json.ts";
 import type { Severity } from "../message/outgoing-message.ts";
 import type { SenderPolicy } from "../outbox/sender-policy.ts";
 import type { OutboxConfig } from "./application-config.ts";
@@ -110,12 +110,13 @@ function joined(path: string, rest: string): string {
   return rest === "" ? path : `${path}.${rest}`;
 }
 
-/** The keys of a kind registered without a schema, which nobody else claims. */
-function extraFields(config: BackendConfig, hasSchema: boolean): Readonly<Record<string, JsonValue>> {
-  const fields: Record<string, JsonValue> = {};
-  if (hasSchema) return fields;
+/** The keys of the kind's own: what its schema made of them, which need not be JSON, or else copies of what was written. */
+function extraFields(config: BackendConfig, hasSchema: boolean): Readonly<Record<string, unknown>> {
+  const fields: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(config)) {
-    if (!BACKEND_COMMON_KEYS.includes(key) && value !== undefined) fields[key] = cloneJson(value, key);
+    if (!BACKEND_COMMON_KEYS.includes(key) && value !== undefined) {
+      fields[key] = hasSchema ? value : cloneJson(value, key);
+    }
   }
   return fields;
 }

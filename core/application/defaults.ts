@@ -129,8 +129,8 @@ export type BackendFactory = (name: string, config: BackendConfig, context: Back
  *
  * @param type The word for `type:`.
  * @param factory Makes one.
- * @param options What its options must look like. Without a schema they arrive unchecked, and the keys of its own in
- * `context.extraFields`.
+ * @param options What its options must look like. Without a schema they arrive unchecked. Either way the keys of its own
+ * are in `context.extraFields`.
  * @throws {RoutingError} If the word is taken.
  *
  * @example

@@ -4,7 +4,6 @@
  * @module
  */
 import { ConfigError, RoutingError } from "../errors.ts";
-import type { JsonValue } from "../message/json.ts";
 import type { StandardSchemaV1 } from "../support/standard-schema.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Logger } from "../support/logger.ts";
@@ -51,8 +50,8 @@ export interface BackendContext {
   readonly logger: Logger;
   /** Where it may keep state under `backend/<name>/…`. */
   readonly store: MessageStore;
-  /** The keys of its configuration that no schema claims, for kinds registered without one. */
-  readonly extraFields: Readonly<Record<string, JsonValue>>;
+  /** The keys of its own kind, without those every backend has: what its schema made of them, or as they were written. */
+  readonly extraFields: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -63,7 +62,7 @@ export interface BackendType {
   readonly type: string;
   /**
    * What the options of its own must look like: checked when a configuration is read (`posthorn/config`, `posthorn/app`).
-   * Without one, they arrive unchecked and in `extraFields` as well.
+   * Without one, they arrive unchecked.
    */
   readonly schema?: StandardSchemaV1;
   /**

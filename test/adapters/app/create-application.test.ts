@@ -12,6 +12,7 @@ import {
   type OutgoingMessage,
   type Receipt,
   registerBackend,
+  type StandardSchemaV1,
 } from "../../../core/mod.ts";
 import { createApplication, openStore, prepareApplication, previewApplication } from "../../../adapters/app/mod.ts";
 
@@ -126,6 +127,28 @@ describe("createApplication", () => {
     } finally {
       await app.stop();
     }
+  });
+
+  it("createApplication() gives a kind with a schema what that made of its extra keys, be it no JSON", async () => {
+    const { backend, made } = recording("createApplication-test-schema");
+    const schema: StandardSchemaV1 = {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: (value) => ({ value: { url: new URL(String(Object(value).url)), keys: Object.keys(Object(value)) } }),
+      },
+    };
+    registerBackend(backend.type, backend.create, { schema });
+    const app = await createApplication({
+      communications: {
+        enabled: true,
+        backends: { pager: { type: backend.type, url: "https://a.example", retry: {} } },
+      },
+    });
+    await app.stop();
+    assert.deepEqual(made.map(({ context }) => context.extraFields), [
+      { url: new URL("https://a.example"), keys: ["url"] },
+    ]);
   });
 
   it("createApplication() lets a kind of one's own take the word of one of the library", async () => {
