@@ -8,16 +8,18 @@ import { FallbackCommunicator } from "../delivery/fallback-group.ts";
 import type { CommunicationDispatcher } from "../dispatcher/communication-dispatcher.ts";
 import { kindOf, NotRunningError, PosthornError, RoutingError, ValidationError } from "../errors.ts";
 import type { Inbox } from "../inbox/inbox.ts";
-import type { IncomingMessageHandler, MessageContext, PendingSend, SendTarget } from "../inbox/message-context.ts";
+import type { IncomingMessageHandler, PendingSend, SendTarget } from "../inbox/message-context.ts";
 import { Router } from "../inbox/router.ts";
 import { type PreparedSends, RouterWorker } from "../inbox/router-worker.ts";
 import type { IncomingMessage } from "../message/incoming-message.ts";
 import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
 import type { DeliveryTarget, Outbox, PreparedDelivery } from "../outbox/outbox.ts";
-import { type Deferred, deferred, raceAbort } from "../support/abort.ts";
 import type { BackoffOptions } from "../support/backoff.ts";
 import type { Clock } from "../support/clock.ts";
 import type { Logger } from "../support/logger.ts";
+import { MessageLoop, type ReceivedMessage, type ReceiveOptions } from "./message-loop.ts";
+
+export type { ReceivedMessage, ReceiveOptions } from "./message-loop.ts";
 
 /** What a messenger is made from: the parts of an application it uses. */
 export interface MessengerParts {
@@ -43,36 +45,6 @@ export interface MessengerParts {
   readonly backoff?: BackoffOptions;
 }
 
-/** How {@link Messenger.recvMsg} waits. */
-export interface ReceiveOptions {
-  /** Whether to wait for a message. @default `true` */
-  readonly block?: boolean;
-  /** How long to wait, in milliseconds. @default for ever */
-  readonly timeoutMs?: number;
-  /** Ends the wait. */
-  readonly signal?: AbortSignal;
-}
-
-/** A message a loop received. */
-export interface ReceivedMessage extends IncomingMessage {
-  /** Says that it is done. The next {@link Messenger.recvMsg} says it too. */
-  ack(): Promise<void>;
-  /** Gives it back for another try. */
-  nack(error?: unknown): Promise<void>;
-}
-
-interface Handed {
-  readonly context: MessageContext;
-  readonly end: Deferred<void>;
-  readonly settled: Promise<void>;
-}
-
-/** Somebody who waits for a message. */
-interface Taker {
-  readonly give: (handed: Handed | undefined) => void;
-  readonly refuse: (reason: unknown) => void;
-}
-
 /**
  * Conversations, two ways: `route(handler)` calls a handler with each message, many conversations at a time; `recvMsg()`
  * and `sendMsg()` make a loop of your own. One or the other: using both is an error.
@@ -85,10 +57,7 @@ export class Messenger {
   #pumped: RouterWorker | undefined;
   #handler: IncomingMessageHandler | undefined;
   #running = false;
-  readonly #ready: Handed[] = [];
-  readonly #takers: Taker[] = [];
-  #current: Handed | undefined;
-
+  readonly #loop: MessageLoop;
   /**
    * Makes a messenger.
    *
@@ -96,6 +65,7 @@ export class Messenger {
    */
   constructor(parts: MessengerParts) {
     this.#parts = parts;
+    this.#loop = new MessageLoop({ clock: parts.clock, look: async () => await this.#router?.look() });
   }
 
   /** Whether somebody handles messages: a route, or a loop. */
@@ -148,12 +118,7 @@ export class Messenger {
    */
   async stop(deadlineMs: number = 10_000, graceMs: number = 5_000): Promise<void> {
     this.#running = false;
-    for (const { refuse } of this.#takers.splice(0)) {
-      refuse(new NotRunningError("Cannot receive: the messenger stops"));
-    }
-    const held = [...this.#ready.splice(0), ...(this.#current === undefined ? [] : [this.#current])];
-    for (const { end } of held) end.reject(new NotRunningError("Cannot go on: the messenger stops"));
-    this.#current = undefined;
+    this.#loop.stop();
     await Promise.all([this.#router?.stop(deadlineMs, graceMs), this.#pumped?.stop(deadlineMs, graceMs)]);
     this.#router = undefined;
     this.#pumped = undefined;
@@ -215,14 +180,11 @@ export class Messenger {
    * @throws {NotRunningError} If the messenger does not run, or stops meanwhile.
    */
   async recvMsg(options: ReceiveOptions = {}): Promise<ReceivedMessage | undefined> {
-    const { block = true, timeoutMs, signal } = options;
     this.#assertLoop();
-    signal?.throwIfAborted();
-    await this.#finishCurrent();
-    const handed = await this.#take(block ? timeoutMs : 0, signal);
-    if (handed === undefined) return undefined;
-    this.#current = handed;
-    return this.#received(handed);
+    options.signal?.throwIfAborted();
+    await this.#loop.finish();
+    if (!this.#running) throw new NotRunningError("Cannot receive: the messenger stops");
+    return await this.#loop.take(options);
   }
 
   #assertKept(what: string): void {
@@ -236,7 +198,7 @@ export class Messenger {
       throw new NotRunningError("Cannot receive: the messenger is not running; call start() or init()");
     }
     if (this.#handler === undefined) {
-      this.#handler = (context) => this.#hand(context);
+      this.#handler = (context) => this.#loop.hand(context);
       this.#startRouter(this.#handler, 1);
     } else if (this.#handler !== undefined && !this.#isLoop) {
       throw new PosthornError("misuse", "Cannot receive in a loop: messages are handled by a route");
@@ -245,74 +207,6 @@ export class Messenger {
   }
 
   #isLoop = false;
-
-  /** The route of a loop: hands the message over and waits until the loop is done with it. */
-  async #hand(context: MessageContext): Promise<void> {
-    const end = deferred<void>();
-    const handed: Handed = { context, end, settled: end.promise.catch(() => {}) };
-    const taker = this.#takers.shift();
-    if (taker === undefined) this.#ready.push(handed);
-    else taker.give(handed);
-    try {
-      await raceAbort(end.promise, context.signal);
-    } finally {
-      const index = this.#ready.indexOf(handed); // nobody took it, and it is somebody else's now
-      if (index >= 0) this.#ready.splice(index, 1);
-    }
-  }
-
-  async #finishCurrent(): Promise<void> {
-    const current = this.#current;
-    this.#current = undefined;
-    current?.end.resolve();
-    await current?.settled;
-  }
-
-  async #take(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<Handed | undefined> {
-    signal?.throwIfAborted();
-    if (!this.#running) throw new NotRunningError("Cannot receive: the messenger stops");
-    const ready = this.#ready.shift();
-    if (ready !== undefined) return ready;
-    return await new Promise((resolve, reject) => {
-      // The place in the line is given up in the same turn as the wait ends: else a message could be handed to nobody.
-      const leave = (): void => {
-        timer?.cancel();
-        signal?.removeEventListener("abort", onAbort);
-        const index = this.#takers.indexOf(taker);
-        if (index >= 0) this.#takers.splice(index, 1);
-      };
-      const taker: Taker = {
-        give: (handed) => {
-          leave();
-          resolve(handed);
-        },
-        refuse: (reason) => {
-          leave();
-          reject(reason);
-        },
-      };
-      const onAbort = (): void => taker.refuse(signal?.reason);
-      const timer = timeoutMs === undefined
-        ? undefined
-        : this.#parts.clock.setTimer(timeoutMs, () => taker.give(undefined));
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#takers.push(taker);
-    });
-  }
-
-  #received(handed: Handed): ReceivedMessage {
-    const finish = (end: () => void): Promise<void> => {
-      if (this.#current === handed) this.#current = undefined;
-      end();
-      return handed.settled;
-    };
-    return {
-      ...handed.context.message,
-      ack: () => finish(() => handed.end.resolve()),
-      nack: (error = new PosthornError("nacked", "Cannot handle message: the loop gave it back")) =>
-        finish(() => handed.end.reject(error)),
-    };
-  }
 
   /**
    * Says something to somebody. Resolves once it is committed to the outbox.
@@ -333,22 +227,10 @@ export class Messenger {
     }
     const { to: _to, ...content } = typeof message === "string" ? { message, to } : { ...message, to };
     const { recipients: _recipients, ...rest } = content as OutgoingMessageInit;
-    const current = typeof target === "string" ? undefined : this.#current;
-    if (current !== undefined && typeof target !== "string" && current.context.message.id === target.id) {
-      // Said by a loop about the message it holds: the same words on a repeat are the same answer.
-      const ordinal = this.#ordinalOf(current);
-      const id = rest.id ?? `${target.id}/${ordinal}`;
-      return await this.#commit({ content: rest, to: target, id });
-    }
-    return await this.#commit({ content: rest, to: target, id: rest.id ?? this.#parts.newId() });
-  }
-
-  readonly #ordinals = new WeakMap<Handed, number>();
-
-  #ordinalOf(handed: Handed): number {
-    const next = (this.#ordinals.get(handed) ?? 0) + 1;
-    this.#ordinals.set(handed, next);
-    return next;
+    // Said by a loop about the message it holds: the same words on a repeat are the same answer.
+    const ordinal = typeof target === "string" ? undefined : this.#loop.countAnswer(target.id);
+    const answerId = typeof target === "string" || ordinal === undefined ? undefined : `${target.id}/${ordinal}`;
+    return await this.#commit({ content: rest, to: target, id: rest.id ?? answerId ?? this.#parts.newId() });
   }
 
   async #commit(send: PendingSend): Promise<string> {

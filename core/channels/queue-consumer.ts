@@ -37,6 +37,7 @@ export class QueueConsumer {
   readonly #running = new LiveMap<string, Running>();
   readonly #leftBehind = deferred<void>();
   readonly #pumps = new Set<Promise<number>>();
+  readonly #lookers = new Set<() => void>();
   #loop: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #isInterrupted = false;
@@ -69,7 +70,10 @@ export class QueueConsumer {
   start(): void {
     if (this.#loop !== undefined || this.#stopping.signal.aborted) return;
     const unwatch = this.#options.store.watch(this.#options.channel, () => this.#gate.wake());
-    this.#loop = this.#run().finally(unwatch);
+    this.#loop = this.#run().finally(() => {
+      unwatch();
+      this.#endLooks(this.#lookers);
+    });
   }
 
   /**
@@ -123,19 +127,41 @@ export class QueueConsumer {
     return done;
   }
 
+  /**
+   * Looks for work at once. Resolves when there was nothing to be had: all that was due is begun and has ended, or is held
+   * by somebody else. Resolves too where the store fails, as `onError` is told, and when the consumer ends.
+   */
+  async look(): Promise<void> {
+    if (this.#loop === undefined || this.#stopping.signal.aborted) return;
+    const { promise, resolve } = deferred<void>();
+    this.#lookers.add(resolve);
+    this.#gate.wake();
+    await promise;
+  }
+
+  #endLooks(lookers: Iterable<() => void>): void {
+    for (const resolve of lookers) {
+      this.#lookers.delete(resolve);
+      resolve();
+    }
+  }
+
   async #run(): Promise<void> {
     const { clock, concurrency } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
         const free = concurrency - this.#running.size;
+        const lookers = this.#lookers.size === 0 || this.#running.size > 0 ? [] : [...this.#lookers];
         const started = free > 0 ? await this.#claim(free) : 0;
+        if (started === 0) this.#endLooks(lookers);
         this.#claimFailures = 0;
         if (started === free && free > 0) continue;
         if (this.#running.size === 0) this.#rest();
         await this.#gate.wait(clock, free > 0 ? await this.#untilDueMs() : undefined, signal);
       } catch (error) {
         this.#report(error);
+        this.#endLooks(this.#lookers);
         await this.#gate.wait(clock, 50 + backoffDelayMs(++this.#claimFailures, { maxDelayMs: 30_000 }), signal);
       }
     }

@@ -87,6 +87,11 @@ export class RouterWorker {
     this.#consumer.start();
   }
 
+  /** Looks for messages at once. Resolves when there was none to be had, or when it stops. */
+  look(): Promise<void> {
+    return this.#consumer.look();
+  }
+
   /** Stops: finishes what is being handled, at most until the deadline, then tells it to end; after a grace it is left behind. */
   stop(deadlineMs: number = 10_000, graceMs: number = 5_000): Promise<void> {
     return this.#consumer.stop(deadlineMs, graceMs);

@@ -8,6 +8,7 @@ import {
   type MessageContext,
   PosthornError,
   Router,
+  StoreError,
   ValidationError,
 } from "../../../core/mod.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -233,6 +234,22 @@ describe("Messenger.recvMsg", () => {
     const waiting = it.app.messenger.recvMsg();
     await it.chat.receive([said("1", "ann", "late")]);
     assert.equal((await waiting)?.text, "late");
+    await stop(it);
+  });
+
+  it("gives with block: false what waits, message by message, also from a store that takes its time", async () => {
+    const it = await scene();
+    for (const name of ["ann", "ben", "cleo"]) await it.chat.receive([said(name, name, `from ${name}`)]);
+    const claim = it.store.claim.bind(it.store);
+    it.store.claim = async (request) => {
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve));
+      return await claim(request);
+    };
+    const texts: unknown[] = [];
+    for (let call = 0; call < 4; call++) texts.push((await it.app.messenger.recvMsg({ block: false }))?.text);
+    assert.deepEqual(texts, ["from ann", "from ben", "from cleo", undefined]);
+    it.store.claim = () => Promise.reject(new StoreError("Cannot claim: the disk is full"));
+    assert.equal(await it.app.messenger.recvMsg({ block: false }), undefined);
     await stop(it);
   });
 
