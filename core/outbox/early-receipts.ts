@@ -4,7 +4,7 @@
  * @module
  */
 import type { DeliveryEvent } from "../message/delivery-event.ts";
-import type { JsonObject } from "../message/json.ts";
+import type { JsonObject, JsonValue } from "../message/json.ts";
 import type { ProviderReceipt } from "../message/receipt.ts";
 import type { MessageStore, StoreOperation } from "../store/message-store.ts";
 
@@ -14,6 +14,14 @@ const KEPT_MS = 600_000;
 const MAX_ID = 200;
 /** A failure is final; of the others the furthest counts. */
 const ORDER: readonly ProviderReceipt["status"][] = ["sent", "delivered", "read", "failed"];
+
+/** What came before a message was known to be accepted. */
+export interface FoundReceipt {
+  /** The furthest receipt. */
+  readonly receipt?: ProviderReceipt;
+  /** To be committed with what says whose they are: it fails where one has come since, which else nobody would find. */
+  readonly operations: readonly StoreOperation[];
+}
 
 /**
  * Keeps receipts of which nobody knows the message yet, for the commit that says so: where a network's receipts do not name
@@ -50,33 +58,39 @@ export class EarlyReceipts {
     }));
   }
 
-  /** The furthest receipt that came before a message was known to be accepted. */
-  async find({ backendName, providerMessageId, providerMessageIds = [] }: DeliveryEvent): Promise<
-    ProviderReceipt | undefined
-  > {
+  /** The furthest receipt that came before a message was known to be accepted, if any. */
+  async find({ backendName, providerMessageId, providerMessageIds = [] }: DeliveryEvent): Promise<FoundReceipt> {
     let found: ProviderReceipt | undefined;
+    const operations: StoreOperation[] = [];
     const ids = new Set([...providerMessageId === undefined ? [] : [providerMessageId], ...providerMessageIds]);
     for (const id of ids) {
-      const receipt = id.length > MAX_ID ? undefined : await this.#read(backendName, id);
+      if (id.length > MAX_ID) continue;
+      const key = keyOf(backendName, id);
+      const entry = await this.#store.getState(key);
+      operations.push({ type: "delete-state", key, expectedVersion: entry?.version ?? 0 });
+      const receipt = receiptFrom(id, entry?.value);
       if (receipt !== undefined && (found === undefined || isFurther(receipt, found))) found = receipt;
     }
-    return found;
+    return found === undefined ? { operations } : { receipt: found, operations };
   }
 
   async #read(backendName: string, id: string): Promise<ProviderReceipt | undefined> {
-    const value = (await this.#store.getState(keyOf(backendName, id)))?.value;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    const { status, timestamp, code, detail } = value as JsonObject;
-    const known = ORDER.find((word) => word === status);
-    if (known === undefined || typeof timestamp !== "number") return undefined;
-    return {
-      providerMessageId: id,
-      status: known,
-      timestamp,
-      ...(typeof code === "string" ? { code } : {}),
-      ...(typeof detail === "string" ? { detail } : {}),
-    };
+    return receiptFrom(id, (await this.#store.getState(keyOf(backendName, id)))?.value);
   }
+}
+
+function receiptFrom(id: string, value: JsonValue | undefined): ProviderReceipt | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const { status, timestamp, code, detail } = value as JsonObject;
+  const known = ORDER.find((word) => word === status);
+  if (known === undefined || typeof timestamp !== "number") return undefined;
+  return {
+    providerMessageId: id,
+    status: known,
+    timestamp,
+    ...(typeof code === "string" ? { code } : {}),
+    ...(typeof detail === "string" ? { detail } : {}),
+  };
 }
 
 function isFurther(one: ProviderReceipt, other: ProviderReceipt): boolean {

@@ -35,7 +35,7 @@ import {
   stepFrom,
   stepOfDelivery,
 } from "./plan-record.ts";
-import { EarlyReceipts } from "./early-receipts.ts";
+import { EarlyReceipts, type FoundReceipt } from "./early-receipts.ts";
 import { type LoadedPlan, PlanBook } from "./plan-book.ts";
 import { type DeadPlan, type DeadPlansPage, PlanDesk } from "./plan-desk.ts";
 import type { ResolveWord } from "./outbox-desk.ts";
@@ -84,6 +84,7 @@ export interface ReplyContinuation {
 }
 
 const TIMER_LEASE_MS = 60_000;
+const NOTHING_EARLY: FoundReceipt = { operations: [] };
 
 /**
  * Follows plans. A plan stands in the store under its id; each thing that happens to one of its deliveries is turned by the
@@ -197,15 +198,22 @@ export class PlanRunner {
     const loaded = step === undefined ? undefined : await this.#book.load(step.planId);
     if (step === undefined || loaded === undefined) return { operations: [], events: [] };
     const { leaf } = step;
-    const early = outcome === "accepted" ? await this.#earlyWord(loaded, leaf, event) : undefined;
-    return early ?? await this.#book.advance(loaded, this.#eventOf(leaf, { row, outcome, event }));
+    const node = leavesOf(loaded.record.plan).find((each) => each.leaf === leaf)?.node;
+    const waits = outcome === "accepted" && (node?.confirm ?? "accepted") !== "accepted";
+    const { receipt, operations } = waits ? await this.#early.find(event) : NOTHING_EARLY;
+    const early = receipt && await this.#earlyWord(loaded, leaf, event, receipt);
+    const move = early ?? await this.#book.advance(loaded, this.#eventOf(leaf, { row, outcome, event }));
+    return operations.length === 0 ? move : { ...move, operations: [...operations, ...move.operations] };
   }
 
   /** What a provider said before it was known that it took the message, where that is enough. */
-  async #earlyWord(loaded: LoadedPlan, leaf: string, event: DeliveryEvent): Promise<PlanContinuation | undefined> {
-    const node = leavesOf(loaded.record.plan).find((each) => each.leaf === leaf)?.node;
-    const receipt = (node?.confirm ?? "accepted") === "accepted" ? undefined : await this.#early.find(event);
-    if (receipt === undefined || receipt.status === "sent") return undefined;
+  async #earlyWord(
+    loaded: LoadedPlan,
+    leaf: string,
+    event: DeliveryEvent,
+    receipt: ProviderReceipt,
+  ): Promise<PlanContinuation | undefined> {
+    if (receipt.status === "sent") return undefined;
     const { status, timestamp: at, code, detail, providerMessageId } = receipt;
     const { attempt: _attempt, providerMessageIds: _ids, ...rest } = event;
     const facts = { ...(code === undefined ? {} : { code }), ...(detail === undefined ? {} : { detail }) };
@@ -214,7 +222,8 @@ export class PlanRunner {
     const move = word && await this.#book.advance(loaded, word);
     if (move === undefined || move.operations.length === 0) return undefined;
     const { ledger } = this.#options.outbox;
-    const entry = ledger.operation(said, `${said.deliveryId}/${status}`);
+    const { life = 1 } = loaded.record;
+    const entry = ledger.operation(said, `${said.deliveryId}/${status}${life > 1 ? `/${life}` : ""}`);
     return { operations: [entry, ...move.operations], events: [said, ...move.events] };
   }
 

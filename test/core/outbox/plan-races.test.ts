@@ -148,6 +148,28 @@ describe("a receipt", () => {
     }
   });
 
+  it("that comes between the last look for it and that commit is not missed", async () => {
+    const it = await scene({}, TERMS);
+    const { store, clock, chat } = it;
+    const commit = store.commit.bind(store);
+    let isSaid = false;
+    store.commit = async (operations, options) => {
+      const isEnd = operations.some((each) => each.type === "ack" && each.channel.endsWith("outbox.chat"));
+      if (isEnd && !isSaid) {
+        isSaid = true;
+        await chat.receiveReceipts([{ providerMessageId: "p1", status: "read", timestamp: clock.now() }]);
+      }
+      return await commit(operations, options);
+    };
+    const report = await it.app.emit({ id: "m", message: "fire", label: "page" });
+    await eventually(clock, () => chat.seen.length === 1);
+    await clock.advance(600_000);
+    assert.ok(isSaid);
+    assert.deepEqual(texts(it), [["fire"], [], []], "it was read, so nobody else is asked");
+    assert.equal((await it.app.plans.find(report.deliveries[0]?.deliveryId ?? ""))?.outcome, "delivered");
+    await stop(it);
+  });
+
   it("for a send whose answer was lost ends the retries, and the plan", async () => {
     const it = await scene({ chat: [LOST] }, { channels: ["chat", "mail"], confirm: "delivered" });
     const report = await it.app.emit({ id: "m", message: "fire", label: "page" });
