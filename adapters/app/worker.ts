@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Application, type BackendType } from "../../core/mod.ts";
+import { Application, type BackendType, type Logger, silentLogger } from "../../core/mod.ts";
 import { type DurableObjectStorageLike, DurableObjectStore } from "../durable-object/mod.ts";
 import { createHttpApp } from "../http/mod.ts";
 import { httpOptionsFrom } from "./http-options.ts";
@@ -42,6 +42,8 @@ export interface WorkerOptions {
   readonly backends?: readonly BackendType[];
   /** Called with the application each time the object wakes, before anything is handled: set the route here. */
   readonly onStart?: (app: Application) => void | Promise<void>;
+  /** Where it says what it does: `console` is the Worker's log. @default nowhere */
+  readonly logger?: Logger;
   /** The name of the Durable Object binding in the Worker's environment. @default `"POSTHORN"` */
   readonly binding?: string;
   /** The name of the object: one object is one application. @default `"posthorn"` */
@@ -149,12 +151,14 @@ class ApplicationObject implements WorkerObject {
   }
 
   async #start(): Promise<Application> {
-    const { backends, onStart } = this.#options;
+    const { backends, onStart, logger = silentLogger } = this.#options;
     const env = textsOf(this.#env);
     const own = backends === undefined ? {} : { backends };
-    const { config, backends: kinds } = await prepareApplication(this.#source, { env, ...own });
+    const { config, warnings, backends: kinds } = await prepareApplication(this.#source, { env, ...own });
+    for (const warning of warnings) logger.warn(warning);
     const app = await Application.create(config, {
       backends: kinds,
+      logger,
       store: new DurableObjectStore(this.#state.storage),
       mode: "pump",
       leaseMs: LEASE_MS,

@@ -130,7 +130,11 @@ export class AttemptSettler {
     if (receipt.backendDown === true) {
       // Not this message's fault: keep the queue, burn no attempts, and let a person see it.
       this.#downSince ??= this.#options.clock.now();
-      this.#options.logger.error("backend is down", { backend: attempt.row.backendName, reason: receipt.reason });
+      this.#options.logger.error("backend is down: its messages wait until its configuration is right", {
+        backend: attempt.row.backendName,
+        reason: receipt.reason,
+        ...(receipt.code === undefined ? {} : { code: receipt.code }),
+      });
       if (attempt.isReplaceable === true) {
         return this.bury(attempt, receipt.reason, this.event(attempt, "rejected", facts)); // its plan has another way
       }

@@ -9,7 +9,8 @@ import { redactSecrets } from "./redact.ts";
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * Anything with these four methods: `console`, pino, LogTape and winston fit.
+ * Anything with these four methods: `console`, LogTape and winston fit. pino takes the fields first, so it wants four
+ * small functions around it.
  *
  * @example
  * ```ts

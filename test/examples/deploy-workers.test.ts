@@ -102,4 +102,16 @@ describe("examples/deploy/workers", () => {
       await worker.stop();
     }
   }, 120_000);
+
+  it("says in the Worker's log what a person should know: a token that is refused, for one", async () => {
+    telegram.api.inject({ kind: "error", code: 401, times: 1_000 });
+    const worker = await startBotWorker(place, variables);
+    try {
+      assert.equal(await post(worker.port, update(500, "hello")), 200);
+      await until(() => /backend is down: its messages wait/.test(worker.log.join("")));
+    } finally {
+      await worker.stop();
+      telegram.api.clearFaults();
+    }
+  });
 });

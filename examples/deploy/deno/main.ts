@@ -5,7 +5,7 @@ import { createHttpApp } from "../../../adapters/http/mod.ts";
 import { stopOnSignal } from "../../../adapters/serve/mod.ts";
 import { CONFIG, route } from "../bot.ts";
 
-const app = await createApplication(CONFIG, { env: Deno.env.toObject() });
+const app = await createApplication(CONFIG, { env: Deno.env.toObject(), logger: console });
 route(app);
 const server = Deno.serve({
   hostname: "127.0.0.1",

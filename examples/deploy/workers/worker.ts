@@ -2,6 +2,6 @@
 import { createWorker, type PosthornWorker } from "../../../adapters/app/worker.ts";
 import { CONFIG, route } from "../bot.ts";
 
-const worker: PosthornWorker = createWorker(CONFIG, { onStart: route });
+const worker: PosthornWorker = createWorker(CONFIG, { onStart: route, logger: console });
 export const PosthornObject: PosthornWorker["PosthornObject"] = worker.PosthornObject;
 export default worker;

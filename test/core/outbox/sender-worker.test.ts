@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "bun:test";
-import { Application, type ApplicationOptions, ManualClock, MemoryStore } from "../../../core/mod.ts";
+import {
+  Application,
+  type ApplicationOptions,
+  type Logger,
+  ManualClock,
+  MemoryStore,
+  silentLogger,
+} from "../../../core/mod.ts";
 import { BUSY, LOST, REFUSED, ScriptedCommunicator, type ScriptStep } from "../../support/scripted-communicator.ts";
 
 interface Scene {
@@ -231,9 +238,18 @@ describe("SenderWorker", () => {
 
   it("burns no attempts while the network refuses our credentials, and says so", async () => {
     const down: ScriptStep = { outcome: "rejected", retryable: false, reason: "auth", code: "401", backendDown: true };
-    const it = await scene([down, down, down, down, down]);
+    const errors: unknown[] = [];
+    const logger: Logger = { ...silentLogger, error: (...line) => void errors.push(line) };
+    const it = await scene([down, down, down, down, down], {}, { logger });
     const report = await it.app.emit({ message: "hello" });
     await it.clock.advance(1);
+    assert.deepEqual(errors, [
+      ["backend is down: its messages wait until its configuration is right", {
+        backend: "chat",
+        reason: "auth",
+        code: "401",
+      }],
+    ]);
     assert.deepEqual(it.app.health().map((each) => [each.isHealthy, each.reason]), [[false, "credentials-refused"]]);
     await it.clock.advance(600_000);
     assert.equal((await report.settled())[0]?.status, "accepted");
