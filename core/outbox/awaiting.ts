@@ -10,7 +10,7 @@ import type { MessageStore, StateEntry, StoreOperation } from "../store/message-
 import type { Clock } from "../support/clock.ts";
 import type { Logger } from "../support/logger.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { deliveryIdOfStep, type PlanReply, type Step, stepFrom, stepOfDelivery } from "./plan-record.ts";
+import { deliveryIdOfStep, type PlanReply, type Step, stepFrom, stepOfDelivery, tenantKey } from "./plan-record.ts";
 
 /** What {@link AwaitedSteps} is made from. */
 export interface AwaitedStepsOptions {
@@ -24,6 +24,8 @@ export interface AwaitedStepsOptions {
   readonly logger: Logger;
   /** Knows the backends. */
   readonly findBackend: (name: string) => Communicator | undefined;
+  /** Keeps tenants apart. @default `"default"` */
+  readonly namespace?: string;
 }
 
 /** What a reply answers. */
@@ -43,6 +45,7 @@ interface Awaited extends Step {
 
 /** How many steps wait in one conversation; of more the oldest can be answered by their references only. */
 const MAX_AWAITED = 50;
+const PAGE = 200;
 const AWAITING_TTL_MS = 8 * 86_400_000;
 /** For how long what is said in a conversation is still taken to be about the question that has just been settled. */
 const CROSSING_MS = 60_000;
@@ -66,7 +69,7 @@ export class AwaitedSteps {
   /** What notes that a step waits for an answer in the conversation with a recipient. */
   async open(backendName: string, recipient: string, step: Step): Promise<readonly StoreOperation[]> {
     const { clock, logger, store } = this.#options;
-    const place = await placeOf(backendName, this.#conversationOf(backendName, recipient));
+    const place = await this.#placeOf(backendName, this.#conversationOf(backendName, recipient));
     const { prefix, countKey } = place;
     const counted = countOf(await store.getState(countKey)) + 1;
     const waiting = counted <= MAX_AWAITED ? [] : (await this.#list(prefix)).filter((each) => !each.isClosed);
@@ -94,7 +97,7 @@ export class AwaitedSteps {
    * about it, and must not answer an older question.
    */
   async close(backendName: string, recipient: string, step: Step): Promise<readonly StoreOperation[]> {
-    const { prefix } = await placeOf(backendName, this.#conversationOf(backendName, recipient));
+    const { prefix } = await this.#placeOf(backendName, this.#conversationOf(backendName, recipient));
     const key = keyOf(prefix, step);
     const entry = await this.#options.store.getState(key);
     const awaited = entry === undefined ? undefined : awaitedFrom(entry);
@@ -106,7 +109,7 @@ export class AwaitedSteps {
   /** Finds the step a reply answers. */
   async answeredBy(reply: PlanReply): Promise<AnsweredStep> {
     const { clock, store, logger } = this.#options;
-    const { prefix, countKey } = await placeOf(reply.backendName, reply.conversation);
+    const { prefix, countKey } = await this.#placeOf(reply.backendName, reply.conversation);
     const counted = await store.getState(countKey);
     const waiting = counted === undefined ? [] : await this.#list(prefix);
     if (reply.replyTo !== undefined) {
@@ -119,7 +122,7 @@ export class AwaitedSteps {
       return { step: undefined, operations: [{ type: "delete-state", key: countKey, expectedVersion: version }] };
     }
     if (newest === undefined || reply.isAside === true) return NOTHING;
-    const key = `heard/${reply.messageId}`;
+    const key = tenantKey(this.#options.namespace, `heard/${reply.messageId}`);
     if (await store.getState(key) !== undefined) return NOTHING;
     const heard: StoreOperation = {
       type: "set-state",
@@ -151,26 +154,39 @@ export class AwaitedSteps {
 
   /** What waits in a conversation, or did until a moment ago, the newest first. */
   async #list(prefix: string): Promise<readonly Awaited[]> {
-    const entries = await this.#options.store.listState(prefix, { limit: 4 * MAX_AWAITED });
-    const found = entries.flatMap((entry) => {
-      const awaited = awaitedFrom(entry);
-      return awaited === undefined ? [] : [{ ...awaited, version: entry.version }];
-    });
+    const found: (Awaited & { readonly version: number })[] = [];
+    for (let after: string | undefined = "";;) {
+      // What was settled in the last minute is here too, and the newest may be the last of all by its key.
+      const page: readonly StateEntry[] = await this.#options.store.listState(prefix, {
+        limit: PAGE,
+        ...(after === "" ? {} : { after }),
+      });
+      for (const entry of page) {
+        const awaited = awaitedFrom(entry);
+        if (awaited !== undefined) found.push({ ...awaited, version: entry.version });
+      }
+      after = page.at(-1)?.key;
+      if (after === undefined || page.length < PAGE) break;
+    }
     return found.toSorted((one, other) => other.at - one.at || other.version - one.version);
+  }
+
+  /** Where a conversation has its steps, and, so that one look is enough where there are none, about how many. */
+  async #placeOf(
+    backendName: string,
+    conversation: string,
+  ): Promise<{ readonly prefix: string; readonly countKey: string }> {
+    const name = conversation.length <= MAX_PLAIN_KEY ? escaped(conversation) : await digestOf(conversation);
+    const { namespace } = this.#options;
+    return {
+      prefix: tenantKey(namespace, `awaiting/${backendName}/${name}/`),
+      countKey: tenantKey(namespace, `awaited/${backendName}/${name}`),
+    };
   }
 
   #conversationOf(backendName: string, recipient: string): string {
     return this.#options.findBackend(backendName)?.conversationOf(recipient) ?? recipient;
   }
-}
-
-/** Where a conversation has its steps, and, so that one look is enough where there are none, about how many. */
-async function placeOf(
-  backendName: string,
-  conversation: string,
-): Promise<{ readonly prefix: string; readonly countKey: string }> {
-  const name = conversation.length <= MAX_PLAIN_KEY ? escaped(conversation) : await digestOf(conversation);
-  return { prefix: `awaiting/${backendName}/${name}/`, countKey: `awaited/${backendName}/${name}` };
 }
 
 function countOf(entry: StateEntry | undefined): number {

@@ -7,6 +7,7 @@ import type { DeliveryEvent } from "../message/delivery-event.ts";
 import type { JsonObject, JsonValue } from "../message/json.ts";
 import type { ProviderReceipt } from "../message/receipt.ts";
 import type { MessageStore, StoreOperation } from "../store/message-store.ts";
+import { tenantKey } from "./plan-record.ts";
 
 /** A receipt overtakes the answer to the request it is about by moments; what nobody asks for is forgotten. */
 const KEPT_MS = 600_000;
@@ -29,10 +30,15 @@ export interface FoundReceipt {
  */
 export class EarlyReceipts {
   readonly #store: MessageStore;
+  readonly #namespace: string | undefined;
 
-  /** @param store Where they are kept. */
-  constructor(store: MessageStore) {
+  /**
+   * @param store Where they are kept.
+   * @param namespace Keeps tenants apart.
+   */
+  constructor(store: MessageStore, namespace?: string) {
     this.#store = store;
+    this.#namespace = namespace;
   }
 
   /** What keeps receipts for ten minutes, of each message the furthest. */
@@ -46,7 +52,7 @@ export class EarlyReceipts {
     }
     return Array.from(furthest, ([id, { status, timestamp, code, detail }]): StoreOperation => ({
       type: "set-state",
-      key: keyOf(backendName, id),
+      key: this.#key(backendName, id),
       value: {
         providerMessageId: id,
         status,
@@ -65,7 +71,7 @@ export class EarlyReceipts {
     const ids = new Set([...providerMessageId === undefined ? [] : [providerMessageId], ...providerMessageIds]);
     for (const id of ids) {
       if (id.length > MAX_ID) continue;
-      const key = keyOf(backendName, id);
+      const key = this.#key(backendName, id);
       const entry = await this.#store.getState(key);
       operations.push({ type: "delete-state", key, expectedVersion: entry?.version ?? 0 });
       const receipt = receiptFrom(id, entry?.value);
@@ -75,7 +81,11 @@ export class EarlyReceipts {
   }
 
   async #read(backendName: string, id: string): Promise<ProviderReceipt | undefined> {
-    return receiptFrom(id, (await this.#store.getState(keyOf(backendName, id)))?.value);
+    return receiptFrom(id, (await this.#store.getState(this.#key(backendName, id)))?.value);
+  }
+
+  #key(backendName: string, id: string): string {
+    return tenantKey(this.#namespace, `receipt/${backendName}/${id}`);
   }
 }
 
@@ -95,8 +105,4 @@ function receiptFrom(id: string, value: JsonValue | undefined): ProviderReceipt 
 
 function isFurther(one: ProviderReceipt, other: ProviderReceipt): boolean {
   return ORDER.indexOf(one.status) > ORDER.indexOf(other.status);
-}
-
-function keyOf(backendName: string, id: string): string {
-  return `receipt/${backendName}/${id}`;
 }

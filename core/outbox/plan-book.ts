@@ -34,7 +34,7 @@ export class PlanBook {
 
   /** The plan of an id, with its version. */
   async load(planId: string): Promise<LoadedPlan | undefined> {
-    const entry = await this.#options.outbox.store.getState(planKey(planId));
+    const entry = await this.#options.outbox.store.getState(planKey(planId, this.#options.namespace));
     const record = entry === undefined ? undefined : recordFrom(entry.value);
     return entry === undefined || record === undefined ? undefined : { record, version: entry.version };
   }

@@ -106,9 +106,14 @@ export function stepFrom(value: JsonValue | undefined): Step | undefined {
   return typeof life === "number" ? { planId, leaf, life } : { planId, leaf };
 }
 
+/** The key of a state value of plans in the store: tenants are kept apart. */
+export function tenantKey(namespace: string | undefined, key: string): string {
+  return namespace === undefined || namespace === "default" ? key : `${namespace}:${key}`;
+}
+
 /** Where a plan stands in the store. */
-export function planKey(planId: string): string {
-  return `plan/${planId}`;
+export function planKey(planId: string, namespace?: string): string {
+  return tenantKey(namespace, `plan/${planId}`);
 }
 
 /** A record as the JSON a store takes. */

@@ -107,11 +107,11 @@ export class PlanRunner {
    */
   constructor(options: PlanRunnerOptions) {
     this.#options = options;
-    const { outbox, clock, logger, findBackend = () => undefined } = options;
-    this.#awaited = new AwaitedSteps({ store: outbox.store, ledger: outbox.ledger, clock, logger, findBackend });
+    const { outbox, findBackend = () => undefined } = options;
+    this.#awaited = new AwaitedSteps({ ...options, store: outbox.store, ledger: outbox.ledger, findBackend });
     this.#book = new PlanBook({ ...options, awaited: this.#awaited, findBackend });
     this.#desk = new PlanDesk({ ...options, book: this.#book });
-    this.#early = new EarlyReceipts(outbox.store);
+    this.#early = new EarlyReceipts(outbox.store, options.namespace);
     outbox.followPlansWith(this.#desk);
   }
 

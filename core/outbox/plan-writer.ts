@@ -105,7 +105,7 @@ export class PlanWriter {
     if (isDead(known) && outcome !== known) operations.unshift(this.#removeDeadLetter(record));
     operations.push({
       type: "set-state",
-      key: planKey(record.planId),
+      key: planKey(record.planId, this.#options.namespace),
       value: recordToJson(after),
       expectedVersion: version,
       ...(outcome === undefined ? {} : { ttlMs: SETTLED_TTL_MS }),
