@@ -4,13 +4,13 @@
  * @module
  */
 import {
-  type Application,
   type Destination,
   type GroupExplanation,
   nearest,
   type OutgoingMessageInit,
   type RouteExplanation,
 } from "../../core/mod.ts";
+import type { PreparedApplication } from "../app/prepare-application.ts";
 import { previewApplication } from "../app/preview-application.ts";
 import { type GivenArguments, UsageError } from "./arguments.ts";
 import type { CliIo } from "./cli-io.ts";
@@ -30,22 +30,27 @@ The exit code is 0 if somebody would get it, 1 if nobody would, 2 if the configu
   async run(given, io): Promise<ExitCode> {
     const [text = "?", ...more] = given.positionals;
     if (more.length > 0) throw new UsageError("more than one text: put it in quotes");
-    const { application } = previewApplication(await readConfig(given, io));
-    return printExplanation(application, messageOf(given, text), given, io);
+    const prepared = await readConfig(given, io);
+    return printExplanation(prepared, messageOf(given, text), given, io);
   },
 };
 
-/** Asks and prints. */
+/** Asks and prints. Where nothing is enabled, nobody gets anything: that is said beside who would. */
 export function printExplanation(
-  application: Application,
+  prepared: PreparedApplication,
   message: OutgoingMessageInit,
   given: GivenArguments,
   io: CliIo,
 ): ExitCode {
+  const { application } = previewApplication(prepared);
+  const isEnabled = prepared.config.communications?.enabled === true;
   const explanation = application.explain(message);
-  if (given.has("json")) io.out(json(explanationJson(explanation)));
-  else printForPeople(explanation, message, application.dispatcher.labels, io);
-  return explanation.reaches.length > 0 ? 0 : 1;
+  const ok = isEnabled && explanation.reaches.length > 0;
+  if (given.has("json")) {
+    io.out(json({ ok, ...(isEnabled ? {} : { enabled: false }), ...explanationJson(explanation) }));
+  } else printForPeople(explanation, message, application.dispatcher.labels, io);
+  if (!isEnabled) io.err("nothing is sent: set communications.enabled to true\n");
+  return ok ? 0 : 1;
 }
 
 function printForPeople(
@@ -99,9 +104,8 @@ function groupWords({ policy, confirm, withinMs }: GroupExplanation): string {
 }
 
 /** An explanation for programs. */
-export function explanationJson({ label, reaches, others }: RouteExplanation): object {
+function explanationJson({ label, reaches, others }: RouteExplanation): object {
   return {
-    ok: reaches.length > 0,
     label,
     reaches: reaches.map(({ backendName, destinations, group }) => ({
       backend: backendName,

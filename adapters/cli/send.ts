@@ -49,10 +49,10 @@ The exit code is 0 if every delivery was accepted, 1 if one was not, 2 if nothin
     const message = messageOf(given, await textOf(given, io));
     const preview = previewApplication(prepared).application;
     const isEnabled = prepared.config.communications?.enabled === true;
-    if (given.has("dry-run")) return printExplanation(preview, message, given, io);
+    if (given.has("dry-run")) return printExplanation(prepared, message, given, io);
     if (!isEnabled) throw new UsageError("nothing is sent: set communications.enabled to true");
     const { reaches, others } = preview.explain(message);
-    if (reaches.length === 0) return printExplanation(preview, message, given, io);
+    if (reaches.length === 0) return printExplanation(prepared, message, given, io);
     const outcome = await deliver(prepared, message, {
       // One that takes the label and has nobody to write to belongs into the report.
       reached: [...reaches, ...others.filter(({ reason }) => reason === "no-recipient")]

@@ -176,6 +176,18 @@ communications:
     ]);
   });
 
+  it("explain says that nobody gets anything where communications are not enabled", async () => {
+    const off = { "posthorn.yaml": QUIET.replace("enabled: true", "enabled: false") };
+    const page = await run(["explain", "-l", "alerts"], { files: off });
+    assert.equal(page.code, 1);
+    assert.match(page.out, /would go to\n {2}quiet/);
+    assert.equal(page.err, "nothing is sent: set communications.enabled to true\n");
+    const json = await run(["send", "-l", "alerts", "--dry-run", "--json", "hello"], { files: off });
+    assert.equal(json.code, 1);
+    const { ok, enabled, reaches } = JSON.parse(json.out);
+    assert.deepEqual([ok, enabled, reaches], [false, false, [{ backend: "quiet", recipients: [null] }]]);
+  });
+
   it("explain guesses which label was meant", async () => {
     const { code, out } = await run(["explain", "-l", "alert"], { files });
     assert.equal(code, 1);
