@@ -67,7 +67,7 @@ export type {
   ReplyContent,
   SendTarget,
 } from "./inbox/message-context.ts";
-export { Router } from "./inbox/router.ts";
+export { type CommandHandler, Router } from "./inbox/router.ts";
 export {
   type PreparedSends,
   type PrepareSends,

@@ -17,11 +17,11 @@ export type SendTarget = string | IncomingMessage;
 
 /** State that belongs to a conversation, kept in the store. */
 export interface ConversationState {
-  /** Reads it. @returns `undefined` when nothing was set, or its time ran out. */
+  /** Reads it, to be narrowed or cast. @returns `undefined` when nothing was set, or its time ran out. */
   get(): Promise<JsonValue | undefined>;
   /**
    * Sets it. It is written when the handler returns, together with the acknowledgement and the replies; when the handler
-   * throws, nothing is.
+   * throws, nothing is. TypeScript takes a `type` for JSON, and no `interface`.
    */
   set(value: JsonValue, options?: { readonly ttlMs?: number }): void;
   /** Deletes it, likewise when the handler returns. */

@@ -10,6 +10,14 @@ import type { IncomingMessageHandler, MessageContext } from "./message-context.t
 type Test = (message: IncomingMessage) => boolean;
 
 /**
+ * Handles a command.
+ *
+ * @param context The message, and what can be done about it.
+ * @param words What stands behind the command, without the spaces around it: `milk and bread` of `/add milk and bread`.
+ */
+export type CommandHandler = (context: MessageContext, words: string) => void | Promise<void>;
+
+/**
  * A handler made of handlers: the first that fits gets the message; `otherwise` gets what fits none.
  *
  * @example
@@ -18,6 +26,7 @@ type Test = (message: IncomingMessage) => boolean;
  *
  * const router = new Router()
  *   .command("start", (context) => void context.reply("Hello!"))
+ *   .command("add", (context, words) => void context.reply(`Added: ${words}`)) // "/add milk and bread"
  *   .text(/^ping$/i, (context) => void context.reply("pong"))
  *   .kind("image", (context) => void context.reply("A picture!"))
  *   .otherwise((context) => void context.reply("I did not get that"));
@@ -28,10 +37,14 @@ export class Router {
   readonly #routes: { readonly test: Test; readonly handler: IncomingMessageHandler }[] = [];
   #fallback: IncomingMessageHandler | undefined;
 
-  /** `/name`, or `/name@bot`, with or without words behind it. */
-  command(name: string, handler: IncomingMessageHandler): this {
+  /** `/name`, or `/name@bot`, with or without words behind it, which the handler gets too. */
+  command(name: string, handler: CommandHandler): this {
+    assertHandler(handler);
     const wanted = name.replace(/^\//, "").toLowerCase();
-    return this.when((message) => commandOf(message) === wanted, handler);
+    return this.when(
+      (message) => commandOf(message) === wanted,
+      (context) => handler(context, context.message.text.replace(/^\S+/, "").trim()),
+    );
   }
 
   /** A text that is equal, or that a pattern matches. */

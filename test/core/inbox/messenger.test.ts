@@ -182,6 +182,18 @@ describe("Messenger.route", () => {
     await stop(it);
   });
 
+  it("gives the handler of a command what stands behind it", async () => {
+    const it = await scene();
+    it.app.messenger.route(
+      new Router().command("add", (context, words) => void context.reply(`[${words}]`)),
+    );
+    const texts = ["/add milk  and bread ", "/ADD@bot milk", "/add", "/add\n/add two\nthree", "/add \t "];
+    await it.chat.receive(texts.map((text, index) => said(`${index}`, "ann", text)));
+    await eventually(it.clock, () => it.chat.seen.length === 5);
+    assert.deepEqual(it.chat.texts, ["[milk  and bread]", "[milk]", "[]", "[/add two\nthree]", "[]"]);
+    await stop(it);
+  });
+
   it("takes no word from the network for a command to the program (L3)", async () => {
     const it = await scene();
     it.app.messenger.route((context) => void context.reply("still here"));
