@@ -150,7 +150,10 @@ export class DeliveryOrchestrator {
 
   /** How a channel stands: its failures in a row, and until when it rests. */
   restingState(channel: string): RestingState {
-    return this.#resting.stateOf(channel);
+    const { restsUntil, ...state } = this.#resting.stateOf(channel);
+    if (restsUntil === undefined) return state;
+    // Rests are counted on a clock that does not jump; people read the other one.
+    return { ...state, restsUntil: Math.round(restsUntil - this.#clock.monotonic() + this.#clock.now()) };
   }
 
   #remember(id: string, outcome: Promise<DeliveryOutcome>): void {
@@ -243,7 +246,7 @@ export class DeliveryOrchestrator {
     }
     if (!isAvailable(channel)) return note({ outcome: "skipped", detail: "the channel is not available" });
     if (!this.#resting.mayTry(channel.name, this.#clock.monotonic())) {
-      return note({ outcome: "skipped", detail: restingWords(this.#resting.stateOf(channel.name)) });
+      return note({ outcome: "skipped", detail: restingWords(this.restingState(channel.name)) });
     }
     const { onUnknown = "retry", maxAttempts = 3 } = this.#options;
     const deliveryId = id ?? await idOf(notification, channel);

@@ -207,12 +207,15 @@ describe("DeliveryOrchestrator.deliver", () => {
 
   it("rests a channel that keeps failing, shows that, and ends the rest with one trial", async () => {
     const clock = new ManualClock();
+    clock.jumpWall(86_400_000);
     const email = new Way("email", [BUSY, BUSY, BUSY]);
     const orchestrator = of([email, new Way("phone")], { clock, resting: { afterFailures: 3, forMs: 1_000 } });
     for (const id of ["1", "2", "3"]) await orchestrator.deliver(payload({ notificationId: id }));
     assert.deepEqual(orchestrator.restingState("email"), { failures: 3, restsUntil: clock.now() + 1_000 });
     const rested = await orchestrator.deliverDetailed(payload({ notificationId: "4" }));
     assert.deepEqual([rested.channel, rested.attempts[0]?.receipt.outcome, email.log.length], ["phone", "skipped", 3]);
+    const until = new Date(clock.now() + 1_000).toISOString();
+    assert.equal(rested.attempts[0]?.receipt.detail, `resting until ${until} after 3 failures in a row`);
     await clock.advance(1_000);
     const both = ["5", "6"].map((id) => orchestrator.deliverDetailed(payload({ notificationId: id })));
     assert.deepEqual((await Promise.all(both)).map(({ channel }) => channel), ["email", "phone"]);
