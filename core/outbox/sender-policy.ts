@@ -23,7 +23,10 @@ export interface SenderPolicy {
   readonly concurrency?: number;
   /** How long one attempt may take. @default `60_000`, or what the backend says */
   readonly sendTimeoutMs?: number;
-  /** When a delivery is given up however few attempts it had, because the network only ever said "later". @default 5 days */
+  /**
+   * How long after it was due a delivery is given up however few attempts it had, because the network only ever said
+   * "later". @default 5 days
+   */
   readonly maxAgeMs?: number;
   /** When it rests after failing again and again: a plan then goes on to the next channel. @default 5 failures, 60 s */
   readonly resting?: RestingOptions;

@@ -157,11 +157,12 @@ export class SenderWorker {
   }
 
   /** Why it is given up without another attempt. */
-  #outdated({ expiresAt }: ClaimedMessage, { held, queuedAt }: OutboxRow): string | undefined {
+  #outdated({ expiresAt, notBefore = 0 }: ClaimedMessage, { held, queuedAt }: OutboxRow): string | undefined {
     const now = this.#options.clock.now();
     if (expiresAt !== undefined && expiresAt <= now) return "expired";
     if (held === true) return "held";
-    return now - queuedAt > (this.#options.policy?.maxAgeMs ?? 5 * DAY_MS) ? "too-old" : undefined;
+    const dueAt = Math.max(queuedAt, notBefore); // what is to be sent much later is as old as it is late
+    return now - dueAt > (this.#options.policy?.maxAgeMs ?? 5 * DAY_MS) ? "too-old" : undefined;
   }
 
   /** What is given up after its worker died may have arrived all the same: its plan does not take it for failed. */
