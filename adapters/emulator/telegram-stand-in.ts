@@ -13,7 +13,7 @@ export interface TelegramStandInOptions extends TelegramStandInApiOptions {
 }
 
 /**
- * A stand-in for Telegram on a port of this machine: give its `url` as `api_root` and its `token` as `token`, and run a
+ * A stand-in for Telegram on a port of this machine: give its `url` as `api_root` and its `api.token` as `token`, and run a
  * bot without an account.
  *
  * It checks what it is sent as Telegram does (lengths, HTML, encoding), keeps its own record of what it took, hands out
