@@ -66,12 +66,28 @@ export class AwaitedSteps {
     this.#options = options;
   }
 
-  /** What notes that a step waits for an answer in the conversation with a recipient. */
-  async open(backendName: string, recipient: string, step: Step): Promise<readonly StoreOperation[]> {
+  /**
+   * What notes that a step waits for an answer in the conversation with a recipient.
+   *
+   * @param backendName By which backend it asks.
+   * @param recipient Whom.
+   * @param step The step.
+   * @param notBefore When it is sent, where that is later: nobody answers it before.
+   */
+  async open(
+    backendName: string,
+    recipient: string,
+    step: Step,
+    notBefore: number = 0,
+  ): Promise<readonly StoreOperation[]> {
     const { clock, logger, store } = this.#options;
+    const now = clock.now();
+    const at = Math.max(now, notBefore);
+    const ttlMs = AWAITING_TTL_MS + at - now;
     const place = await this.#placeOf(backendName, this.#conversationOf(backendName, recipient));
     const { prefix, countKey } = place;
-    const counted = countOf(await store.getState(countKey)) + 1;
+    const entry = await store.getState(countKey);
+    const counted = countOf(entry) + 1;
     const waiting = counted <= MAX_AWAITED ? [] : (await this.#list(prefix)).filter((each) => !each.isClosed);
     const forgotten = waiting.slice(MAX_AWAITED - 1);
     for (const { planId } of forgotten) {
@@ -82,12 +98,12 @@ export class AwaitedSteps {
     const count = counted <= MAX_AWAITED ? counted : waiting.length - forgotten.length + 1;
     return [
       ...forgotten.map(({ key }): StoreOperation => ({ type: "delete-state", key })),
-      { type: "set-state", key: countKey, value: count, ttlMs: AWAITING_TTL_MS },
+      { type: "set-state", key: countKey, value: count, ttlMs: Math.max(ttlMs, (entry?.expiresAt ?? now) - now) },
       {
         type: "set-state",
         key: keyOf(prefix, step),
-        value: { ...plain(step), at: clock.now() },
-        ttlMs: AWAITING_TTL_MS,
+        value: { ...plain(step), at },
+        ttlMs,
       },
     ];
   }
@@ -115,8 +131,9 @@ export class AwaitedSteps {
     if (reply.replyTo !== undefined) {
       return { step: await this.#named(reply, reply.replyTo, waiting), operations: [] };
     }
-    const [newest] = waiting;
-    if (newest === undefined && counted !== undefined) {
+    const now = clock.now();
+    const newest = waiting.find(({ at }) => at <= now); // what is to be asked later is answered by nothing said now
+    if (waiting.length === 0 && counted !== undefined) {
       // Unless something is opened meanwhile.
       const { version } = counted;
       return { step: undefined, operations: [{ type: "delete-state", key: countKey, expectedVersion: version }] };
@@ -127,7 +144,7 @@ export class AwaitedSteps {
     const heard: StoreOperation = {
       type: "set-state",
       key,
-      value: clock.now(),
+      value: now,
       expectedVersion: 0,
       ttlMs: AWAITING_TTL_MS,
     };

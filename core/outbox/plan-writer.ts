@@ -143,7 +143,8 @@ export class PlanWriter {
     operations.push(...prepared.operations);
     events.push(prepared.event);
     if (recipient !== undefined && waitsForAnswer(record, node)) {
-      operations.push(...await this.#options.awaited.open(backendName, recipient, { planId: record.planId, leaf }));
+      const { planId, message: { notBefore } } = record;
+      operations.push(...await this.#options.awaited.open(backendName, recipient, { planId, leaf }, notBefore));
     }
   }
 

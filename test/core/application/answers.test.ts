@@ -118,6 +118,24 @@ describe("which question an answer is for", () => {
     await stop(it);
   });
 
+  it("Application.emit() of a question for later is answered by nothing that is said before", async () => {
+    const page = { type: "fallback", channels: ["chat"], confirm: "reply", labels: ["page"] };
+    const it = await scene({ config: { page } });
+    const notBefore = it.clock.now() + 120_000;
+    const report = await it.app.emit({ message: "Awake?", label: "page", recipients: ["chat:ann"], notBefore });
+    const planId = report.deliveries[0]?.deliveryId ?? "";
+    await it.hear(plainly(it, "m1", "good evening"));
+    assert.equal((await it.app.plans.find(planId))?.outcome, undefined);
+    const asked = await it.ask("q");
+    await it.hear(plainly(it, "m2", "that is for q"));
+    assert.equal(asked.answer()?.text, "that is for q");
+    await it.clock.advance(180_000);
+    assert.deepEqual(it.chat.texts.filter((text) => text === "Awake?"), ["Awake?"]);
+    await it.hear(plainly(it, "m3", "yes"));
+    assert.equal((await it.app.plans.find(planId))?.answer?.text, "yes");
+    await stop(it);
+  });
+
   it("Application.ask() takes our own name of a message, in a mail's brackets too", async () => {
     const it = await scene();
     const [older, newer] = [await it.ask("older"), await it.ask("newer")];
