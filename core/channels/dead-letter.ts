@@ -109,13 +109,14 @@ export function burialOperations(
   ];
 }
 
-/** Reads a stored dead letter. */
+/** Reads a stored dead letter. The store counts nothing where letters are kept: how often it was given out is in its history. */
 export function readDeadLetter(message: StoredMessage): DeadLetter {
   const dead = message.metadata[DEAD];
   if (!isDeadLetterInfo(dead)) {
     return { ...message, dead: { reason: "unknown", at: message.timestamp, failures: [] } };
   }
-  return { ...message, metadata: withoutDead(message.metadata), dead };
+  const attempts = dead.failures.at(-1)?.attempt ?? 0;
+  return { ...message, attempts, metadata: withoutDead(message.metadata), dead };
 }
 
 /** The operations that put a dead letter back into its queue, with no delivery counted yet. */

@@ -407,6 +407,7 @@ function claimSuite(name: string, open: OpenStore): void {
         assert.deepEqual(more, []);
         assert.equal(letter?.id, "p");
         assert.equal(letter?.content, "poison");
+        assert.equal(letter?.attempts, 3, "how often it was given out");
         assert.deepEqual([letter?.metadata, letter?.correlationId], [{ mine: 1 }, "c"]);
         assert.equal(letter?.dead.reason, "max-deliveries");
         assert.deepEqual(
