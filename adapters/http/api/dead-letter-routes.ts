@@ -3,14 +3,16 @@
  *
  * @module
  */
-import { assertInteger, PosthornError } from "../../../core/mod.ts";
+import { assertInteger, PosthornError, WorkQueueChannel } from "../../../core/mod.ts";
+import { problem } from "../problem.ts";
 import type { Api } from "./api.ts";
 import { given } from "./api-input.ts";
 
 const MAX_LIMIT = 1_000;
 
 /**
- * Adds `GET /dead-letters` and `POST /dead-letters/{id}/redrive`.
+ * Adds `GET /dead-letters` and `POST /dead-letters/{id}/redrive`, and the same below `/channels/{id}` for the program's
+ * own queues.
  *
  * @param api What serves them.
  */
@@ -19,8 +21,7 @@ export function addDeadLetterRoutes(api: Api): void {
 
   async function list(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
-    const wanted = searchParams.get("limit") ?? "100";
-    const limit = assertInteger(/^\d{1,6}$/.test(wanted) ? Number(wanted) : wanted, "limit", 1, MAX_LIMIT);
+    const limit = limitOf(searchParams);
     const backendName = searchParams.get("backend");
     if (backendName !== null && !api.application.communicators.has(backendName)) {
       throw new PosthornError("unknown-message", "Cannot list dead letters: the application has no such backend");
@@ -80,6 +81,41 @@ export function addDeadLetterRoutes(api: Api): void {
     throw new PosthornError("unknown-message", "Cannot redrive: it is not among the dead letters");
   }
 
+  function queueOf(id: string): WorkQueueChannel | undefined {
+    const channel = api.application.channels.get(id);
+    if (channel === undefined) {
+      throw new PosthornError("unknown-channel", "Cannot find the channel: the application has none of that id");
+    }
+    return channel instanceof WorkQueueChannel ? channel : undefined;
+  }
+
+  async function listOfQueue(request: Request, id: string): Promise<Response> {
+    const queue = queueOf(id);
+    if (queue === undefined) return problem("not-claimable");
+    const { searchParams } = new URL(request.url);
+    const after = searchParams.get("after");
+    const place = after === null
+      ? {}
+      : { after: assertInteger(/^\d{1,16}$/.test(after) ? Number(after) : after, "after", 0) };
+    return api.json({ messages: await queue.deadLetters({ limit: limitOf(searchParams), ...place }) });
+  }
+
+  async function redriveInQueue(id: string, message: string): Promise<Response> {
+    const queue = queueOf(id);
+    if (queue === undefined) return problem("not-claimable");
+    if (await queue.redrive(message)) return api.json({ id: message, redriven: true });
+    throw new PosthornError("unknown-message", "Cannot redrive: it is not among the dead letters");
+  }
+
+  api.route("/channels/:id/dead-letters", { GET: (request, { id = "" }) => listOfQueue(request, id) });
+  api.route("/channels/:id/dead-letters/:message/redrive", {
+    POST: (_request, { id = "", message = "" }) => redriveInQueue(id, message),
+  });
   api.route("/dead-letters", { GET: list });
   api.route("/dead-letters/:id/redrive", { POST: (_request, { id = "" }) => redrive(id) });
+}
+
+function limitOf(query: URLSearchParams): number {
+  const wanted = query.get("limit") ?? "100";
+  return assertInteger(/^\d{1,6}$/.test(wanted) ? Number(wanted) : wanted, "limit", 1, MAX_LIMIT);
 }

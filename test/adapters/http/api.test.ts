@@ -68,6 +68,8 @@ const ROUTES: readonly (readonly [string, string])[] = [
   ["POST", "/channels/jobs/releases"],
   ["GET", "/dead-letters"],
   ["POST", "/dead-letters/x/redrive"],
+  ["GET", "/channels/jobs/dead-letters"],
+  ["POST", "/channels/jobs/dead-letters/x/redrive"],
   ["POST", "/deliveries/x/resolve"],
   ["POST", "/deliveries/x/cancel"],
   ["POST", "/deliveries/x/acknowledge"],
@@ -419,6 +421,38 @@ describe("/channels", () => {
       assert.equal(`${answer.status} ${problem.code}`, `${status} ${code}`, JSON.stringify(problem));
     }
     assert.equal((await bench.post("/channels/jobs/messages", { content: "x".repeat(1_100_000) })).status, 413);
+  });
+});
+
+describe("/channels/{id}/dead-letters", () => {
+  it("lists what a queue gave up, a page at a time, with every attempt, and gives it out again", async () => {
+    const bench = await setUp(WITH_JOBS);
+    for (const content of ["one", "two"]) await bench.post("/channels/jobs/messages", { content });
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      const [claimed] = (await (await bench.post("/channels/jobs/claims", { worker: "w" })).json()).messages;
+      const claims = [{ id: claimed.id, token: claimed.lease.token }];
+      await bench.post("/channels/jobs/releases", { worker: "w", claims, delayMs: 0, detail: "broken file" });
+    }
+    const { messages } = await (await bench.get("/channels/jobs/dead-letters?limit=1")).json();
+    assert.equal(messages.length, 1);
+    const [letter] = messages;
+    assert.deepEqual([letter.attempts, letter.dead.reason], [2, "max-deliveries"]);
+    assert.deepEqual(
+      letter.dead.failures.map((failure: Record<string, unknown>) => [failure["attempt"], failure["detail"]]),
+      [[1, "broken file"], [2, "broken file"]],
+    );
+    const next = await (await bench.get(`/channels/jobs/dead-letters?after=${letter.seq}`)).json();
+    assert.equal(next.messages.length, 1);
+    assert.notEqual(next.messages[0].id, letter.id);
+    const path = `/channels/jobs/dead-letters/${letter.id}/redrive`;
+    assert.deepEqual(await (await bench.post(path, {})).json(), { id: letter.id, redriven: true });
+    assert.equal((await problemIn(await bench.post(path, {}))).code, "unknown-message");
+    const [again] = (await (await bench.post("/channels/jobs/claims", { worker: "w" })).json()).messages;
+    assert.deepEqual([again.id, again.lease.attempt], [letter.id, 1]);
+    assert.equal((await problemIn(await bench.get("/channels/news/dead-letters"))).code, "not-claimable");
+    assert.equal((await problemIn(await bench.get("/channels/nobody/dead-letters"))).code, "unknown-channel");
+    assert.equal((await problemIn(await bench.get("/channels/jobs/dead-letters?after=x"))).code, "invalid-argument");
+    assert.equal((await problemIn(await bench.get("/channels/jobs/dead-letters?limit=0"))).code, "invalid-argument");
   });
 });
 
