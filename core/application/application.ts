@@ -264,6 +264,8 @@ export class Application {
    * @returns What came of it, with every attempt from the ledger.
    * @throws {ValidationError} If the payload or an option is not one, or names a backend that is not there.
    * @throws {ConflictError} If a question has this `notificationId`.
+   * @throws {QueueFullError} If as many deliveries wait as may for a backend it begins with; nothing is queued then.
+   * @throws {NotRunningError} If the application stops meanwhile; a durable store goes on with it after the next start.
    */
   deliver(payload: NotificationPayload, options: DeliverOptions = {}): Promise<DurableOutcome> {
     return this.#notifications.deliver(payload, options);
@@ -280,6 +282,8 @@ export class Application {
    * how each channel did.
    * @throws {ValidationError} If the payload or an option is not one, or names a backend that is not there.
    * @throws {ConflictError} If a notification has this `notificationId`.
+   * @throws {QueueFullError} If as many deliveries wait as may for a backend that is asked; nobody is asked then.
+   * @throws {NotRunningError} If the application stops meanwhile; the question stays open in a durable store.
    */
   ask(payload: NotificationPayload, options: AskOptions = {}): Promise<PlanAnswer> {
     return this.#notifications.ask(payload, options);
@@ -334,7 +338,9 @@ export class Application {
    * Sets a delivery or a plan going again that was given up (`outbox.deadLetters()`, `plans.deadPlans()`), under its id. A
    * plan begins again with its first channel.
    *
+   * @param deliveryId The delivery, or the plan.
    * @returns Whether it was among those given up.
+   * @throws {ConflictError} If the same delivery is queued again already. It stays among those given up.
    */
   async redrive(deliveryId: string): Promise<boolean> {
     return await this.outbox.redrive(deliveryId) || await this.plans.redrive(deliveryId);

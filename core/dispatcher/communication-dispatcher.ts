@@ -12,6 +12,7 @@ import { createIdGenerator } from "../message/ids.ts";
 import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import type { CancelOptions, DeliveryTarget, Outbox } from "../outbox/outbox.ts";
+import { receiptFrom } from "../outbox/receipt-check.ts";
 import { raceAbort } from "../support/abort.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
@@ -254,9 +255,14 @@ export class CommunicationDispatcher {
       : { deliveryId, attempt: 1, signal, recipient };
     let receipt: Receipt;
     try {
-      if (!communicator.isStarted) receipt = notStarted(communicator.name);
-      else if (signal === NEVER) receipt = await communicator.send(message, context);
-      else receipt = await raceAbort(communicator.send(message, context), signal);
+      if (!communicator.isStarted) {
+        receipt = notStarted(communicator.name);
+      } else {
+        const sent = communicator.send(message, context);
+        receipt = receiptFrom(signal === NEVER ? await sent : await raceAbort(sent, signal), (fault) => {
+          this.#logger.error("receipt is not what it must be", { backend: communicator.name, deliveryId, fault });
+        });
+      }
     } catch (error) {
       this.#logger.error("backend threw", { backend: communicator.name, deliveryId, ...errorFields(error) });
       const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;

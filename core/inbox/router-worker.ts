@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deadLetterOperation } from "../channels/dead-letter.ts";
+import { burialOperations } from "../channels/dead-letter.ts";
 import { QueueConsumer, type Settlement, type WorkContext } from "../channels/queue-consumer.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
 import type { InboundEvent } from "../message/delivery-event.ts";
@@ -155,7 +155,7 @@ export class RouterWorker {
       this.#then(claimed, event, () => inbox.forget(message.id));
     }
     const info = { reason, at, ...(detail === undefined ? {} : { detail }) };
-    return { kind: "ack", operations: [deadLetterOperation(inbox.queue.key, claimed, info)] };
+    return { kind: "ack", operations: burialOperations(inbox.queue.key, claimed, info) };
   }
 
   /** What is said and done once the settlement is committed. */

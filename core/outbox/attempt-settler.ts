@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deadLetterOperation } from "../channels/dead-letter.ts";
+import { burialOperations } from "../channels/dead-letter.ts";
 import type { Settlement } from "../channels/queue-consumer.ts";
 import type { RetryPolicy } from "../communicators/communicator.ts";
 import type { ClaimedMessage } from "../message/channel-message.ts";
@@ -20,6 +20,8 @@ import type { PlanFollower, StepOutcome } from "./plan-follower.ts";
 import type { SenderPolicy } from "./sender-policy.ts";
 
 const DAY_MS = 86_400_000;
+/** When a delivery is given up for its age. */
+export const MAX_AGE_MS: number = 5 * DAY_MS;
 /** How long a backend whose credentials are refused is left alone. */
 const BACKEND_DOWN_PAUSE_MS = 60_000;
 /** A wait that a network asks for is no shorter than this: it costs no attempt, so there may be many. */
@@ -138,7 +140,7 @@ export class AttemptSettler {
       if (attempt.isReplaceable === true) {
         return this.bury(attempt, receipt.reason, this.event(attempt, "rejected", facts)); // its plan has another way
       }
-      const pauseMs = Math.max(BACKEND_DOWN_PAUSE_MS, receipt.retryAfterMs ?? 0);
+      const pauseMs = Math.max(BACKEND_DOWN_PAUSE_MS, this.#waitMs(attempt, receipt.retryAfterMs ?? 0));
       return this.#again(attempt, "rejected", facts, pauseMs, { countAttempt: false });
     }
     // A server that asks for no wait at all gets ours, and it counts: else two programs would turn in circles.
@@ -151,7 +153,7 @@ export class AttemptSettler {
       );
     }
     const next = receipt.progress === undefined ? attempt : withRow(attempt, { progress: receipt.progress });
-    const delayMs = waits ? Math.max(receipt.retryAfterMs ?? 0, SHORTEST_WAIT_MS) : this.#delayMs(number);
+    const delayMs = waits ? this.#waitMs(attempt, receipt.retryAfterMs ?? 0) : this.#delayMs(number);
     const holdLaneMs = receipt.reason === "rate-limited" ? delayMs : this.#options.policy.laneHoldMs ?? 30_000;
     return this.#again(next, "rejected", facts, delayMs, { countAttempt: !waits, holdLaneMs });
   }
@@ -181,6 +183,13 @@ export class AttemptSettler {
     }
     const holdLaneMs = policy.laneHoldMs ?? 30_000;
     return this.#again(marked, "unknown", facts, this.#delayMs(number), { countAttempt: true, holdLaneMs });
+  }
+
+  /** A network may ask for a wait of years: it is looked at again when it is given up for its age. */
+  #waitMs({ row: { queuedAt }, claimed: { notBefore = 0 } }: Attempt, askedMs: number): number {
+    const { policy, clock } = this.#options;
+    const leftMs = Math.max(queuedAt, notBefore) + (policy.maxAgeMs ?? MAX_AGE_MS) + 1 - clock.now();
+    return Math.max(Math.min(askedMs, leftMs), SHORTEST_WAIT_MS);
   }
 
   #delayMs(failures: number): number {
@@ -258,8 +267,8 @@ export class AttemptSettler {
     const events = cause === undefined ? [dead] : [cause, dead];
     if (attempt.row.plan !== undefined && followPlan !== undefined) return this.#end(attempt, "failed", events);
     const claimed = { ...attempt.claimed, content: rowToJson(attempt.row) };
-    const letter = deadLetterOperation(attempt.channel, claimed, { reason, at: clock.now(), ...detail });
-    return this.#end(attempt, "failed", events, [letter]);
+    const letter = burialOperations(attempt.channel, claimed, { reason, at: clock.now(), ...detail });
+    return this.#end(attempt, "failed", events, letter);
   }
 
   /** It has arrived, though its answer was lost: somebody else has noted that already, and nothing is left to do. */
@@ -278,7 +287,7 @@ export class AttemptSettler {
     logger.error("outbox row cannot be read", { messageId: claimed.id });
     return {
       kind: "ack",
-      operations: [deadLetterOperation(channel, claimed, { reason: "unreadable", at: clock.now() })],
+      operations: burialOperations(channel, claimed, { reason: "unreadable", at: clock.now() }),
     };
   }
 

@@ -141,13 +141,17 @@ export class OutboxDesk {
       ]);
     }
     const dead = eventOf(row, "dead", at, { reason: BY_HAND });
-    const letter: StoreOperation = {
-      type: "append",
-      channel: deadLetterKey(queue.key),
-      mode: "log",
-      message: { ...envelopeOf(stored), metadata: { "posthorn.dead": { reason: BY_HAND, at, failures: [] } } },
-    };
-    return await this.#take(found, "failed", dead, row.plan === undefined ? [letter] : []);
+    const channel = deadLetterKey(queue.key);
+    const letter: readonly StoreOperation[] = [
+      { type: "remove", channel, id: row.deliveryId }, // one of an earlier life would make this one a duplicate
+      {
+        type: "append",
+        channel,
+        mode: "log",
+        message: { ...envelopeOf(stored), metadata: { "posthorn.dead": { reason: BY_HAND, at, failures: [] } } },
+      },
+    ];
+    return await this.#take(found, "failed", dead, row.plan === undefined ? letter : []);
   }
 
   /** Takes a row that nobody sends at this moment out of its queue, and tells its plan, in one commit. */
@@ -198,6 +202,9 @@ export class OutboxDesk {
     const found = await this.#locateDead(deliveryId);
     if (found === undefined) return false;
     const { queue, stored, row } = found;
+    if (await queue.get(deliveryId) !== undefined) {
+      throw new ConflictError(`Cannot redrive delivery "${deliveryId}": the same is queued again already`);
+    }
     const at = this.#options.clock.now();
     return await this.#takeDead(found, eventOf(row, "redriven", at), [again(queue, stored, row, at)]);
   }

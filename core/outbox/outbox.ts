@@ -352,6 +352,7 @@ export class Outbox {
    *
    * @param deliveryId The delivery.
    * @returns Whether it was among the dead letters.
+   * @throws {ConflictError} If the same delivery is queued again already. The dead letter stays.
    */
   redrive(deliveryId: string): Promise<boolean> {
     return this.#desk.redrive(deliveryId);

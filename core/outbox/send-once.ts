@@ -14,6 +14,7 @@ import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import type { AmendingStep } from "./amending.ts";
 import type { OutboxRow } from "./outbox-row.ts";
+import { receiptFrom } from "./receipt-check.ts";
 
 /** How long a backend may take to end an attempt whose time is over. */
 const GRACE_MS = 5_000;
@@ -69,7 +70,9 @@ export async function sendOnce(
         ...(row.possibleDuplicate === true ? { possibleDuplicate: true } : {}),
       });
     const receipt: unknown = await Promise.race([sent, ignored.promise]);
-    return isReceipt(receipt) ? receipt : { outcome: "unknown", detail: "the backend gave no receipt" };
+    return receiptFrom(receipt, (fault) => {
+      logger.error("receipt is not what it must be", { backend: communicator.name, deliveryId: row.deliveryId, fault });
+    });
   } catch (error) {
     logger.error("backend threw", { backend: communicator.name, deliveryId: row.deliveryId, ...errorFields(error) });
     const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
@@ -84,9 +87,4 @@ function messageOf(row: OutboxRow, amending: AmendingStep): OutgoingMessage {
   const message = fromStoredMessage(row.message);
   const replyTo = amending.kind === "send" ? amending.replyTo : undefined;
   return replyTo === undefined ? message : { ...message, replyTo };
-}
-
-function isReceipt(value: unknown): value is Receipt {
-  return typeof value === "object" && value !== null && "outcome" in value &&
-    ["accepted", "rejected", "unknown", "skipped"].some((outcome) => outcome === value.outcome);
 }

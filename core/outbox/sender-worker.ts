@@ -10,7 +10,7 @@ import { restingWords } from "../delivery/resting.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import { amendingStep, isRefusedForGood } from "./amending.ts";
-import { type Attempt, AttemptSettler, type LedgerNote, withRow } from "./attempt-settler.ts";
+import { type Attempt, AttemptSettler, type LedgerNote, MAX_AGE_MS, withRow } from "./attempt-settler.ts";
 import type { Outbox } from "./outbox.ts";
 import { type OutboxRow, rowFromJson } from "./outbox-row.ts";
 import { Pacer } from "./pacing.ts";
@@ -44,7 +44,6 @@ export interface SenderWorkerOptions {
 }
 
 const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 3, baseDelayMs: 1_000, maxDelayMs: 60_000 };
-const DAY_MS = 86_400_000;
 /** A destination that wants a longer pause than this gives its place to others meanwhile. */
 const INLINE_PAUSE_MS = 250;
 /** How long a backend that is not started is left alone. */
@@ -162,7 +161,7 @@ export class SenderWorker {
     if (expiresAt !== undefined && expiresAt <= now) return "expired";
     if (held === true) return "held";
     const dueAt = Math.max(queuedAt, notBefore); // what is to be sent much later is as old as it is late
-    return now - dueAt > (this.#options.policy?.maxAgeMs ?? 5 * DAY_MS) ? "too-old" : undefined;
+    return now - dueAt > (this.#options.policy?.maxAgeMs ?? MAX_AGE_MS) ? "too-old" : undefined;
   }
 
   /** What is given up after its worker died may have arrived all the same: its plan does not take it for failed. */

@@ -50,6 +50,18 @@ describe("SenderPolicy.maxAgeMs", () => {
     await stop();
   });
 
+  it("holds though the network asks for a wait of years", async () => {
+    const { clock, communicator, sender, emit, statuses, stop } = await scene();
+    const years = { outcome: "rejected", retryable: true, reason: "rate-limited", retryAfterMs: 1e12 } as const;
+    communicator.script.push(years);
+    await emit();
+    await sender.pump();
+    await clock.advance(10_001);
+    await sender.pump();
+    assert.deepEqual(await statuses(), ["queued", "attempting", "rejected", "dead"]);
+    await stop();
+  });
+
   it("gives up what is refused for the moment too long", async () => {
     const { clock, communicator, sender, emit, statuses, stop } = await scene();
     communicator.script.push(...Array.from({ length: 50 }, () => BUSY));
