@@ -309,7 +309,20 @@ export class AttemptSettler {
     const announcement = this.#announcements.get(claimed);
     if (announcement === undefined || !committed) return;
     const message = fromStoredMessage(announcement.row.message);
-    for (const event of announcement.events) this.#options.outbox.notify(event, message);
+    for (const event of announcement.events) {
+      if (event.status === "dead") this.#sayGivenUp(event);
+      this.#options.outbox.notify(event, message);
+    }
+  }
+
+  /** Who reads the log hears of what needs a person; the detail, which may name addresses, is in the ledger. */
+  #sayGivenUp({ backendName: backend, deliveryId, reason, code }: DeliveryEvent): void {
+    this.#options.logger.warn("a delivery was given up: it is among the dead letters or in its plan", {
+      backend,
+      deliveryId,
+      ...(reason === undefined ? {} : { reason }),
+      ...(code === undefined ? {} : { code }),
+    });
   }
 
   /** Records entries at once, before the attempt has ended. */

@@ -236,6 +236,31 @@ describe("SenderWorker", () => {
     await stop(it);
   });
 
+  it("says in the log what was given up, without words that may name somebody", async () => {
+    const warnings: unknown[] = [];
+    const logger: Logger = { ...silentLogger, warn: (...line) => void warnings.push(line) };
+    const refused: ScriptStep = {
+      outcome: "rejected",
+      retryable: false,
+      reason: "recipient-unreachable",
+      code: "403",
+      detail: "bob@example.com is no member",
+    };
+    const it = await scene([refused, { outcome: "accepted" }], {}, { logger });
+    const [delivery] = (await it.app.emit({ message: "a" })).deliveries;
+    await it.app.emit({ message: "b" });
+    await it.clock.advance(10_000);
+    assert.deepEqual(warnings, [
+      ["a delivery was given up: it is among the dead letters or in its plan", {
+        backend: "chat",
+        deliveryId: delivery?.deliveryId,
+        reason: "recipient-unreachable",
+        code: "403",
+      }],
+    ]);
+    await stop(it);
+  });
+
   it("burns no attempts while the network refuses our credentials, and says so", async () => {
     const down: ScriptStep = { outcome: "rejected", retryable: false, reason: "auth", code: "401", backendDown: true };
     const errors: unknown[] = [];
