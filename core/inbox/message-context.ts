@@ -62,9 +62,13 @@ export interface PendingSend {
   readonly id: string;
 }
 
-/** The key of a conversation's state. */
-export function stateKeyOf(message: Pick<IncomingMessage, "backendName" | "conversation">): string {
-  return `conversation/${message.backendName}/${message.conversation}`;
+/** The key of a conversation's state: tenants are kept apart. */
+export function stateKeyOf(
+  { backendName, conversation }: Pick<IncomingMessage, "backendName" | "conversation">,
+  namespace: string = "default",
+): string {
+  const key = `conversation/${backendName}/${conversation}`;
+  return namespace === "default" ? key : `${namespace}:${key}`;
 }
 
 /** A context, and what its handler left behind. */
@@ -80,6 +84,7 @@ export class HandlerContext implements MessageContext {
   /** What the handler said, in order. */
   readonly sends: PendingSend[] = [];
   readonly #store: MessageStore;
+  readonly #key: string;
   #loaded: Promise<StateEntry | undefined> | undefined;
   #write: { readonly value: JsonValue; readonly ttlMs?: number } | "delete" | undefined;
   #closed = false;
@@ -88,16 +93,19 @@ export class HandlerContext implements MessageContext {
    * @param message What was said.
    * @param facts Which try this is, and what ends it.
    * @param store Where state is.
+   * @param namespace Keeps tenants apart.
    */
   constructor(
     message: IncomingMessage,
     facts: { readonly signal: AbortSignal; readonly attempt: number },
     store: MessageStore,
+    namespace?: string,
   ) {
     this.message = message;
     this.signal = facts.signal;
     this.attempt = facts.attempt;
     this.#store = store;
+    this.#key = stateKeyOf(message, namespace);
     this.state = {
       get: () => this.#get(),
       set: (value, options = {}) => {
@@ -133,7 +141,7 @@ export class HandlerContext implements MessageContext {
   /** What writes the state, if the handler changed it. */
   async stateOperations(): Promise<readonly StoreOperation[]> {
     if (this.#write === undefined) return [];
-    const key = stateKeyOf(this.message);
+    const key = this.#key;
     // Only a state that was read is compared: writing without reading means "whatever was there".
     const expected = this.#loaded === undefined ? {} : { expectedVersion: (await this.#loaded)?.version ?? 0 };
     if (this.#write === "delete") return [{ type: "delete-state", key, ...expected }];
@@ -144,7 +152,7 @@ export class HandlerContext implements MessageContext {
   async #get(): Promise<JsonValue | undefined> {
     if (this.#write === "delete") return undefined;
     if (this.#write !== undefined) return this.#write.value;
-    this.#loaded ??= this.#store.getState(stateKeyOf(this.message));
+    this.#loaded ??= this.#store.getState(this.#key);
     return (await this.#loaded)?.value;
   }
 

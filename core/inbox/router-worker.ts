@@ -108,7 +108,7 @@ export class RouterWorker {
     if (stored === undefined) return this.#bury(claimed, "unreadable");
     if (work.attempt > inbox.queue.maxDeliveries) return this.#bury(claimed, "max-deliveries", stored);
     const message = inbox.live(stored.id) ?? revive?.(stored) ?? stored;
-    const context = new HandlerContext(message, work, inbox.store);
+    const context = new HandlerContext(message, work, inbox.store, inbox.queue.namespace);
     inbox.notify(inboundEvent(message, "handling", clock.now(), { attempt: work.attempt }));
     try {
       await handler(context);
