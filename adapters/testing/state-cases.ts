@@ -45,12 +45,14 @@ export const stateCases: readonly CaseDefinition[] = [
 
   define("delete-state deletes, with expectedVersion only that version", async (scene) => {
     equal(await scene.statusOf({ type: "delete-state", key: "k" }), "not-found", "nothing");
+    equal(await scene.statusOf({ type: "delete-state", key: "k", expectedVersion: 0 }), "not-found", "as expected");
     const version = present((await scene.one(set(1))).version, "version");
     equal(
       await scene.statusOf({ type: "delete-state", key: "k", expectedVersion: version + 1 }),
       "conflict",
       "another",
     );
+    equal(await scene.statusOf({ type: "delete-state", key: "k", expectedVersion: 0 }), "conflict", "none expected");
     equal(await scene.statusOf({ type: "delete-state", key: "k", expectedVersion: version }), "done", "that version");
     equal(await scene.store.getState("k"), undefined, "gone");
     equal(await scene.statusOf({ type: "delete-state", key: "k", expectedVersion: version }), "not-found", "again");

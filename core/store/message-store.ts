@@ -147,7 +147,7 @@ export interface DeleteStateOperation {
   readonly type: "delete-state";
   /** The key. */
   readonly key: string;
-  /** Delete only this version. */
+  /** Delete only this version; 0: there must be none, which is `not-found` and undoes nothing. */
   readonly expectedVersion?: number;
 }
 
