@@ -106,8 +106,7 @@ export class Intake {
     let count = 0;
     for (const [index, message] of messages.entries()) {
       if (isNew[index] !== true) continue;
-      this.#parts.dispatcher.incomingPublisher.publish(message);
-      this.#parts.inbox.noteTold(message.id);
+      if (this.#parts.dispatcher.incomingPublisher.publish(message)) this.#parts.inbox.noteTold(message.id);
       count++;
     }
     void this.#parts.inbox.noteUnhandled(count);

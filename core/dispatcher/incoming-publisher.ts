@@ -45,12 +45,14 @@ export class IncomingPublisher extends EventTarget {
     };
   }
 
-  /** Tells everybody of a message. */
-  publish(message: IncomingMessage): void {
+  /** Tells everybody of a message. @returns Whether anybody listens. */
+  publish(message: IncomingMessage): boolean {
+    if (this.#listeners.length === 0 && !this.#hasEventListeners) return false;
     const event: IncomingEvent = { data: message };
     const listeners = this.#listeners; // a listener may subscribe or end: that counts from the next message on
     for (const listener of listeners) this.#call(listener, event);
     if (this.#hasEventListeners) this.dispatchEvent(new IncomingMessageEvent(message));
+    return true;
   }
 
   #hasEventListeners = false;

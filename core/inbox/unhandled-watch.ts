@@ -37,8 +37,8 @@ const LOOK_EVERY = 200;
 /** So many, and the log says that nobody handles them. */
 const SAY_AT = 1_000;
 const MAX_PAGE = 500;
-/** How many ids of messages subscribers were told of are kept, for a handler that comes late. */
-const MAX_TOLD = 10_000;
+/** How many ids of messages subscribers were told of are kept at least, for a handler that comes late; at most twice as many. */
+const MIN_TOLD = 10_000;
 
 /**
  * Keeps a program that only watches what comes in from filling its store without a word: it says that messages wait, and
@@ -46,7 +46,9 @@ const MAX_TOLD = 10_000;
  */
 export class UnhandledWatch {
   readonly #options: UnhandledWatchOptions;
-  readonly #told = new Set<string>();
+  // Two generations: taking the oldest out of one set, again and again, goes through all that were ever taken out.
+  #told = new Set<string>();
+  #toldBefore = new Set<string>();
   #count = 0;
 
   /**
@@ -60,16 +62,16 @@ export class UnhandledWatch {
 
   /** Notes that subscribers were told of a message when it came in, as nobody handled it then. */
   noteTold(id: string): void {
-    this.#told.add(id);
-    for (const oldest of this.#told) {
-      if (this.#told.size <= MAX_TOLD) break;
-      this.#told.delete(oldest);
+    if (this.#told.size >= MIN_TOLD) {
+      this.#toldBefore = this.#told;
+      this.#told = new Set();
     }
+    this.#told.add(id);
   }
 
   /** Whether subscribers were told of a message. It is forgotten by that. */
   takeTold(id: string): boolean {
-    return this.#told.delete(id);
+    return this.#told.delete(id) || this.#toldBefore.delete(id);
   }
 
   /** Counts on. It does not reject. */
