@@ -162,11 +162,11 @@ export class DeliveryWaits {
 /** How those who wait are named as a subscriber. */
 export const SUBSCRIBER = "ledger-waiters";
 
-/** The end of a delivery; one that was redriven ends anew. */
+/** The end of a delivery; one that was redriven, or queued again by its redriven plan, ends anew. */
 function endIn(
   history: readonly DeliveryEvent[],
   until: (event: DeliveryEvent) => boolean,
 ): DeliveryEvent | undefined {
-  const redriven = history.findLastIndex((event) => event.status === "redriven");
-  return history.slice(Math.max(redriven, 0)).findLast(until);
+  const begun = history.findLastIndex(({ status }) => status === "redriven" || status === "queued");
+  return history.slice(Math.max(begun, 0)).findLast(until);
 }

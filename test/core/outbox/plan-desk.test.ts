@@ -206,6 +206,23 @@ describe("a plan that was given up", () => {
     await stop(it);
   });
 
+  it("has steps that end anew once it is redriven: Ledger.waitFor() waits for that", async () => {
+    const { promise, resolve } = Promise.withResolvers<Receipt>();
+    const it = await scene({ chat: [REFUSED, () => promise], mail: [REFUSED], phone: [REFUSED] });
+    const planId = await page(it);
+    await it.clock.advance(1_000);
+    assert.equal(await it.app.redrive(planId), true);
+    await eventually(it.clock, () => it.chat.seen.length === 2);
+    let end: string | undefined;
+    const waiting = it.app.ledger.waitFor(step(planId, 0)).then(({ status }) => end = status);
+    await it.clock.advance(10);
+    assert.equal(end, undefined);
+    resolve({ outcome: "accepted" });
+    await eventually(it.clock, () => end !== undefined);
+    assert.equal(await waiting, "accepted");
+    await stop(it);
+  });
+
   it("is not troubled by the timers of its earlier life", async () => {
     const it = await scene({}, { channels: ["chat", "mail"], confirm: "read", within: 100 });
     const planId = await page(it);
