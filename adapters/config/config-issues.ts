@@ -6,10 +6,12 @@
 import type { ConfigIssue } from "../../core/mod.ts";
 import { type ConfigPath, type Finding, formatPath, MAX_FINDINGS } from "./config-path.ts";
 import type { ParsedConfig } from "./plain-tree.ts";
+import { isOfKey } from "./schema/object-fields.ts";
 
 /**
- * The first finding of each place, with its line: what was found first is the cause of what was found later. A text that
- * stands for a list of one has the same place as its item.
+ * The first finding of each place, with its line: what was found first is the cause of what was found later. But of an
+ * unknown key nothing matters that its value names, such as a variable that is not set. A text that stands for a list of
+ * one has the same place as its item.
  */
 export function issuesOf(
   findings: readonly Finding[],
@@ -19,8 +21,10 @@ export function issuesOf(
   for (const { path, message } of findings) {
     const where = formatPath(path);
     const isItem = typeof path.at(-1) === "number";
-    if (issues.has(where) || (isItem && issues.has(formatPath(path.slice(0, -1))))) continue;
-    if (issues.size === MAX_FINDINGS) return [...toIssues(issues), { path: "", message: "and more problems" }];
+    if ((issues.has(where) && !isOfKey(message)) || (isItem && issues.has(formatPath(path.slice(0, -1))))) continue;
+    if (issues.size === MAX_FINDINGS && !issues.has(where)) {
+      return [...toIssues(issues), { path: "", message: "and more problems" }];
+    }
     const line = lineOf(path, locate);
     issues.set(where, line === undefined ? message : `${message} (line ${line})`);
   }

@@ -62,10 +62,18 @@ export function mapping<T extends object>(keys: KeyRules, rules: readonly CrossR
   );
 }
 
+/** How what is said of an unknown key begins. */
+const UNKNOWN_KEY = "unknown key";
+
+/** Whether a fault is the key itself, so that nothing its value may be matters. */
+export function isOfKey(message: string): boolean {
+  return message.startsWith(UNKNOWN_KEY);
+}
+
 /** Says that a key is unknown, and which one was meant. */
 export function unknownKey(key: string, known: readonly string[]): string {
   const guess = nearest(key, known) ?? known.find((each) => each.startsWith(`${key}_`) || key.startsWith(`${each}_`));
-  return guess === undefined ? "unknown key" : `unknown key; did you mean ${showKey(guess)}?`;
+  return guess === undefined ? UNKNOWN_KEY : `${UNKNOWN_KEY}; did you mean ${showKey(guess)}?`;
 }
 
 /** A label: a text on one line. */

@@ -119,13 +119,13 @@ communications:
   enabled: true
   backends:
     a: { type: telegrm }
-    b: { type: email, from_adress: x, token: "\${NO_SUCH}" }
+    b: { type: email, from_adress: x, host: "\${NO_SUCH}" }
 `;
     const asText = await run(["check"], { files: { "posthorn.yaml": broken } });
     assert.deepEqual([asText.code, asText.out], [2, ""]);
     assert.deepEqual(asText.err.split("\n"), [
       "posthorn.yaml cannot be used: 4 problems",
-      "  communications.backends.b.token: the environment variable NO_SUCH is not set (line 6)",
+      "  communications.backends.b.host: the environment variable NO_SUCH is not set (line 6)",
       '  communications.backends.a.type: unknown backend type; did you mean "telegram"? (line 5)',
       "  communications.backends.b.from_address: is missing (line 6)",
       "  communications.backends.b.from_adress: unknown key; did you mean from_address? (line 6)",

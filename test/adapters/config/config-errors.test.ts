@@ -90,6 +90,12 @@ const TABLE: readonly (readonly [name: string, text: string, ...issues: readonly
     `communications: { backends: { "my mail": { ${MAIL} } } }`,
     'communications.backends["my mail"]: a name is 1 to 128 letters, digits, dots, underscores and hyphens (line 1)',
   ],
+  [
+    "a mistyped key whose variable is not set",
+    'server: { tokn: "${NOWHERE}", token: "${NOWHERE}" }',
+    "server.tokn: unknown key; did you mean token? (line 1)",
+    "server.token: the environment variable NOWHERE is not set (line 1)",
+  ],
   // Types
   [
     "a backend without a type",
