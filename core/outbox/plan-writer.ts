@@ -53,7 +53,11 @@ export interface PlanBefore {
   readonly answeredLeaf?: string;
 }
 
-const SETTLED_TTL_MS = 30 * 86_400_000;
+const DAY_MS = 86_400_000;
+/** How long the end of a plan is known. */
+const SETTLED_TTL_MS = 30 * DAY_MS;
+/** A plan that waits for a word which never comes is forgotten at last: so long after anything happened to it. */
+const IDLE_TTL_MS = 400 * DAY_MS;
 
 /** Makes operations of what a plan wants done: deliveries, timers, the end. It commits nothing. */
 export class PlanWriter {
@@ -108,9 +112,15 @@ export class PlanWriter {
       key: planKey(record.planId, this.#options.namespace),
       value: recordToJson(after),
       expectedVersion: version,
-      ...(outcome === undefined ? {} : { ttlMs: SETTLED_TTL_MS }),
+      ttlMs: outcome === undefined ? this.#idleTtlMs(record) : SETTLED_TTL_MS,
     });
     return { record: after, operations, events };
+  }
+
+  /** Longer than anything of it may still wait: for its time, and then for its longest `within`. */
+  #idleTtlMs({ plan, message: { notBefore = 0 } }: PlanRecord): number {
+    const longest = Math.max(0, ...leavesOf(plan).map(({ node }) => node.withinMs ?? 0));
+    return IDLE_TTL_MS + longest + Math.max(0, notBefore - this.#options.clock.now());
   }
 
   async #send(

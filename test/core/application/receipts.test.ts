@@ -72,6 +72,18 @@ describe("what a provider says of a step", () => {
     await stop();
   });
 
+  it("keeps a plan longer than anything of it may wait, and its end for thirty days", async () => {
+    const { clock, store, chat, app, report, stop } = await scene();
+    const planId = report.deliveries[0]?.deliveryId ?? "";
+    const ttls = (): readonly (number | undefined)[] =>
+      store.moves.flat().flatMap((each) => each.type === "set-state" && each.key.endsWith(planId) ? [each.ttlMs] : []);
+    assert.ok(ttls().length > 0 && ttls().every((ttlMs) => ttlMs === 400 * 86_400_000 + 300_000), `${ttls()}`);
+    await chat.receiveReceipts([{ providerMessageId: "p1", status: "read", timestamp: clock.now() }]);
+    assert.equal(ttls().at(-1), 30 * 86_400_000);
+    assert.ok((await app.plans.find(planId))?.outcome === "delivered");
+    await stop();
+  });
+
   it("Communicator.receiveReceipts() takes several words on one plan at once, in their order", async () => {
     const { clock, chat, mail, app, report, stop } = await scene();
     const at = clock.now();
