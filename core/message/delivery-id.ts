@@ -6,6 +6,8 @@
 
 /** Without `_`, which parts the id of the message from the name of the backend. */
 const PLAIN = /^[A-Za-z0-9-]{1,100}$/;
+/** The latest id that was plain: a message mostly goes to several backends, one after the other. */
+let plainLast: string | undefined;
 
 /**
  * The id of the delivery of one message by one backend to one recipient: the same each time it is asked for, and made of
@@ -18,7 +20,7 @@ const PLAIN = /^[A-Za-z0-9-]{1,100}$/;
  * @returns The id; a promise only where something has to be hashed.
  */
 export function deliveryIdOf(messageId: string, backendName: string, recipient?: string): string | Promise<string> {
-  if (recipient === undefined && PLAIN.test(messageId)) return `${messageId}_${plainName(backendName)}`;
+  if (recipient === undefined && isPlain(messageId)) return `${messageId}_${plainName(backendName)}`;
   return hashedDeliveryId(messageId, backendName, recipient);
 }
 
@@ -27,9 +29,16 @@ async function hashedDeliveryId(
   backendName: string,
   recipient: string | undefined,
 ): Promise<string> {
-  const head = PLAIN.test(messageId) ? messageId : `h-${await digest(messageId)}`;
+  const head = isPlain(messageId) ? messageId : `h-${await digest(messageId)}`;
   const tail = recipient === undefined ? "" : `_${await digest(`${messageId}\n${recipient}`)}`;
   return `${head}_${plainName(backendName)}${tail}`;
+}
+
+function isPlain(messageId: string): boolean {
+  if (messageId === plainLast) return true;
+  if (!PLAIN.test(messageId)) return false;
+  plainLast = messageId;
+  return true;
 }
 
 function plainName(backendName: string): string {
