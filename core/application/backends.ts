@@ -17,6 +17,7 @@ import { SenderWorker } from "../outbox/sender-worker.ts";
 import { raceAbort } from "../support/abort.ts";
 import { backoffDelayMs } from "../support/backoff.ts";
 import type { Clock } from "../support/clock.ts";
+import { errorWord } from "../support/error-word.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import type { StopDeadline } from "./stop-deadline.ts";
 
@@ -270,7 +271,7 @@ export class Backends {
       const { name, isStarted } = communicator;
       const failure = this.#failed.get(name);
       const down = this.#senders.get(name)?.downSince !== undefined;
-      const reason = down ? "credentials-refused" : failure === undefined ? undefined : wordOf(failure);
+      const reason = down ? "credentials-refused" : failure === undefined ? undefined : errorWord(failure);
       const { restsUntil = 0 } = this.#parts.rests.lastKnown(name);
       return {
         name,
@@ -282,8 +283,4 @@ export class Backends {
     });
     return [...configured, ...gone];
   }
-}
-
-function wordOf(error: unknown): string {
-  return error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
 }

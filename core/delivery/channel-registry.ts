@@ -5,6 +5,7 @@
  */
 import { ConfigError, type ConfigIssue, PosthornError, RoutingError } from "../errors.ts";
 import { assertName } from "../support/assert.ts";
+import { errorWord } from "../support/error-word.ts";
 import type { DeliveryChannel } from "./delivery-channel.ts";
 
 /** Makes a channel of a configuration; `undefined` when the configuration does not ask for it. */
@@ -65,15 +66,11 @@ export class ChannelRegistry<Config = unknown> {
       } catch (error) {
         issues.push({
           path: name,
-          message: error instanceof PosthornError ? error.message : `its factory threw ${wordOf(error)}`,
+          message: error instanceof PosthornError ? error.message : `its factory threw ${errorWord(error)}`,
         });
       }
     }
     if (issues.length > 0) throw new ConfigError(issues);
     return channels;
   }
-}
-
-function wordOf(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error;
 }

@@ -7,7 +7,7 @@ import type { Communicator } from "../communicators/communicator.ts";
 import type { JsonObject } from "../message/json.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
-import { errorWord } from "./error-word.ts";
+import { thrownReceipt } from "../message/thrown-receipt.ts";
 
 /** What a delivery channel is given. */
 export interface ChannelDelivery {
@@ -77,8 +77,7 @@ export function asDeliveryChannel(
           signal: delivery.signal,
         });
       } catch (error) {
-        // A backend says what it knows by its receipt: what it throws says nothing of how far the message came.
-        return { outcome: "unknown", detail: `the backend threw ${errorWord(error)}` };
+        return thrownReceipt(error);
       }
     },
   };

@@ -10,7 +10,7 @@ import { deliveryIdOf } from "../message/delivery-id.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import type { Confirmation, OthersPolicy, PlanLeaf, PlanNode } from "./delivery-plan.ts";
-import { errorWord } from "./error-word.ts";
+import { thrownReceipt } from "../message/thrown-receipt.ts";
 
 /** What a fallback group is made from. */
 export interface FallbackOptions {
@@ -147,8 +147,7 @@ export class FallbackCommunicator extends Communicator {
       try {
         receipts.push(await channel.send(message, { ...rest, deliveryId, ...to }));
       } catch (error) {
-        // What a backend throws says nothing of how far the message came.
-        receipts.push({ outcome: "unknown", detail: `the backend threw ${errorWord(error)}` });
+        receipts.push(thrownReceipt(error));
       }
     }
     return best(receipts);

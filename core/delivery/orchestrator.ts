@@ -10,7 +10,7 @@ import { type Clock, systemClock } from "../support/clock.ts";
 import { errorFields, type Logger, silentLogger } from "../support/logger.ts";
 import { nearest } from "../support/nearest.ts";
 import type { ChannelDelivery, DeliveryChannel } from "./delivery-channel.ts";
-import { errorWord, isTimeout } from "./error-word.ts";
+import { errorWord, isTimeout } from "../support/error-word.ts";
 import { checkNotification, type Notification, type NotificationPayload } from "./notification.ts";
 import { RestingChannels, type RestingOptions, type RestingState, restingWords } from "./resting.ts";
 

@@ -11,6 +11,7 @@ import { deliveryIdOf } from "../message/delivery-id.ts";
 import { createIdGenerator } from "../message/ids.ts";
 import { createOutgoingMessage, type OutgoingMessage, type OutgoingMessageInit } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
+import { thrownReceipt } from "../message/thrown-receipt.ts";
 import type { CancelOptions, DeliveryTarget, Outbox } from "../outbox/outbox.ts";
 import { receiptFrom } from "../outbox/receipt-check.ts";
 import { raceAbort } from "../support/abort.ts";
@@ -265,8 +266,7 @@ export class CommunicationDispatcher {
       }
     } catch (error) {
       this.#logger.error("backend threw", { backend: communicator.name, deliveryId, ...errorFields(error) });
-      const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
-      receipt = { outcome: "unknown", detail: `the backend threw ${word}` };
+      receipt = thrownReceipt(error);
     }
     return recipient === undefined
       ? { deliveryId, backendName: communicator.name, status: receipt.outcome, receipt }

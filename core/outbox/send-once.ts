@@ -9,6 +9,7 @@ import { PosthornError } from "../errors.ts";
 import type { OutgoingMessage } from "../message/outgoing-message.ts";
 import type { Receipt } from "../message/receipt.ts";
 import { fromStoredMessage } from "../message/stored-message.ts";
+import { thrownReceipt } from "../message/thrown-receipt.ts";
 import { deferred } from "../support/abort.ts";
 import type { Clock } from "../support/clock.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
@@ -75,8 +76,7 @@ export async function sendOnce(
     });
   } catch (error) {
     logger.error("backend threw", { backend: communicator.name, deliveryId: row.deliveryId, ...errorFields(error) });
-    const word = error instanceof PosthornError ? error.code : error instanceof Error ? error.name : typeof error;
-    return { outcome: "unknown", detail: `the backend threw ${word}` };
+    return thrownReceipt(error);
   } finally {
     for (const timer of timers) timer.cancel();
     context.signal.removeEventListener("abort", onAbort);
