@@ -4,42 +4,24 @@
  * @module
  */
 import type { IncomingMessage } from "../message/incoming-message.ts";
+import { LatestMap } from "../support/latest-map.ts";
 
-/** How many at most; at least half as many of the latest. */
-const MAX_LIVE = 10_000;
+/** How many of the latest at least; at most twice as many. */
+const MIN_LIVE = 5_000;
 
 /**
  * The messages whose live form has more than the stored one: the provider's event, and attachments that open without
- * asking the backend. Of too many, the older half goes at once: going one by one would cost more than adding.
+ * asking the backend.
  */
-export class LiveMessages {
-  #young = new Map<string, IncomingMessage>();
-  #old = new Map<string, IncomingMessage>();
+export class LiveMessages extends LatestMap<string, IncomingMessage> {
+  /** Makes one without messages. */
+  constructor() {
+    super(MIN_LIVE);
+  }
 
   /** Adds a message, if its live form has more. */
   add(message: IncomingMessage): void {
     if (message.rawEvent === undefined && message.attachments.every(({ open }) => open === undefined)) return;
-    if (this.#young.size >= MAX_LIVE / 2) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(message.id, message);
-  }
-
-  /** The live form of a message. */
-  get(id: string): IncomingMessage | undefined {
-    return this.#young.get(id) ?? this.#old.get(id);
-  }
-
-  /** Forgets one. */
-  delete(id: string): void {
-    this.#young.delete(id);
-    this.#old.delete(id);
-  }
-
-  /** Forgets all. */
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
+    this.set(message.id, message);
   }
 }

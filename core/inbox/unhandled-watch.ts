@@ -7,6 +7,7 @@ import type { WorkQueueChannel } from "../channels/work-queue-channel.ts";
 import type { InboundEvent } from "../message/delivery-event.ts";
 import type { MessageStore } from "../store/message-store.ts";
 import type { Clock } from "../support/clock.ts";
+import { LatestMap } from "../support/latest-map.ts";
 import { errorFields, type Logger } from "../support/logger.ts";
 import { inboundEvent } from "./inbound-event.ts";
 import { incomingFromJson } from "./stored-incoming.ts";
@@ -46,9 +47,7 @@ const MIN_TOLD = 10_000;
  */
 export class UnhandledWatch {
   readonly #options: UnhandledWatchOptions;
-  // Two generations: taking the oldest out of one set, again and again, goes through all that were ever taken out.
-  #told = new Set<string>();
-  #toldBefore = new Set<string>();
+  readonly #told = new LatestMap<string, true>(MIN_TOLD);
   #count = 0;
 
   /**
@@ -62,16 +61,12 @@ export class UnhandledWatch {
 
   /** Notes that subscribers were told of a message when it came in, as nobody handled it then. */
   noteTold(id: string): void {
-    if (this.#told.size >= MIN_TOLD) {
-      this.#toldBefore = this.#told;
-      this.#told = new Set();
-    }
-    this.#told.add(id);
+    this.#told.set(id, true);
   }
 
   /** Whether subscribers were told of a message. It is forgotten by that. */
   takeTold(id: string): boolean {
-    return this.#told.delete(id) || this.#toldBefore.delete(id);
+    return this.#told.delete(id);
   }
 
   /** Counts on. It does not reject. */
