@@ -72,9 +72,18 @@ export interface DispatchReport {
   settled(options?: { readonly signal?: AbortSignal }): Promise<readonly SettledDelivery[]>;
 }
 
+/** What is known of the end of a delivery: an entry of the ledger has all of it. */
+type Ended =
+  & { readonly [Fact in keyof SettledDelivery]: SettledDelivery[Fact] | undefined }
+  & Pick<
+    SettledDelivery,
+    "deliveryId" | "backendName" | "status"
+  >;
+
 /** How a delivery ended, by its last entry in the ledger. */
-export function settledFrom(event: DeliveryEvent): SettledDelivery {
-  const { deliveryId, backendName, recipient, status, reason, code, detail } = event;
+export function settledFrom(
+  { deliveryId, backendName, recipient, status, reason, code, detail }: Ended,
+): SettledDelivery {
   return {
     deliveryId,
     backendName,
@@ -87,19 +96,15 @@ export function settledFrom(event: DeliveryEvent): SettledDelivery {
 }
 
 /** How a delivery ended that was sent at once. */
-export function settledEntry(entry: DispatchEntry): SettledDelivery {
-  const { deliveryId, backendName, recipient, receipt } = entry;
-  const status = receipt?.outcome ?? "unknown";
-  const reason = receipt?.outcome === "rejected" ? receipt.reason : undefined;
-  const code = receipt?.outcome === "rejected" ? receipt.code : undefined;
-  const detail = receipt?.detail;
-  return {
+export function settledEntry({ deliveryId, backendName, recipient, receipt }: DispatchEntry): SettledDelivery {
+  const { reason, code } = receipt?.outcome === "rejected" ? receipt : {};
+  return settledFrom({
     deliveryId,
     backendName,
-    status,
-    ...(recipient === undefined ? {} : { recipient }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(code === undefined ? {} : { code }),
-    ...(detail === undefined ? {} : { detail }),
-  };
+    status: receipt?.outcome ?? "unknown",
+    recipient,
+    reason,
+    code,
+    detail: receipt?.detail,
+  });
 }

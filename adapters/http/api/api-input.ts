@@ -166,6 +166,18 @@ function readSeverity(value: string | undefined): Severity | undefined {
   throw new ValidationError("severity", `Cannot accept 'severity': it must be one of ${SEVERITIES.join(", ")}`);
 }
 
+/** An integer of a query, or nothing. */
+export function queryInteger(
+  query: URLSearchParams,
+  name: string,
+  minimum: number,
+  maximum: number,
+): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  return assertInteger(/^\d{1,16}$/.test(text) ? Number(text) : text, name, minimum, maximum);
+}
+
 function readRecipient(value: unknown, index: number): string {
   if (typeof value === "string") return value;
   const path = `recipients[${index}]`;

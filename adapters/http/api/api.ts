@@ -4,7 +4,15 @@
  * @module
  */
 import type { Hono } from "hono";
-import { cloneJson, type JsonObject, type JsonValue, secureEqual, type StoredMessage } from "../../../core/mod.ts";
+import {
+  type ChannelCore,
+  cloneJson,
+  type JsonObject,
+  type JsonValue,
+  PosthornError,
+  secureEqual,
+  type StoredMessage,
+} from "../../../core/mod.ts";
 import type { Deadlines } from "../deadlines.ts";
 import { EVENT_STREAM_HEADERS, placeOf } from "../event-frame.ts";
 import { EventHub, type EventHubOptions } from "../event-hub.ts";
@@ -71,6 +79,13 @@ export class Api {
   async readBody(request: Request): Promise<Uint8Array> {
     const { maxBodyBytes } = this.options;
     return await readBody(request, { maxBytes: maxBodyBytes, deadlines: this.#deadlines });
+  }
+
+  /** A channel of the application. @throws {PosthornError} With code `unknown-channel`, when it has none of that id. */
+  channelOf(id: string): ChannelCore {
+    const channel = this.application.channels.get(id);
+    if (channel !== undefined) return channel;
+    throw new PosthornError("unknown-channel", "Cannot find the channel: the application has none of that id");
   }
 
   /** Serves a log as events. A client that names no place gets what is new. */

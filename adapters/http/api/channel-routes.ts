@@ -5,13 +5,10 @@
  */
 import {
   assertId,
-  assertInteger,
-  type ChannelCore,
   type ClaimedMessage,
   type ClaimResult,
   kindOf,
   PassthroughChannel,
-  PosthornError,
   type StoredMessage,
   ValidationError,
   WorkQueueChannel,
@@ -21,7 +18,7 @@ import { problem } from "../problem.ts";
 import { parseJsonObject } from "../read-body.ts";
 import type { RouteHandler } from "../router.ts";
 import type { Api } from "./api.ts";
-import { Fields, given } from "./api-input.ts";
+import { Fields, given, queryInteger } from "./api-input.ts";
 import { FailureBook } from "./failure-book.ts";
 import { lookUpKey } from "./idempotency.ts";
 
@@ -41,24 +38,18 @@ export function addChannelRoutes(api: Api): void {
   const streams = new Map<string, RouteHandler>();
   const failures = new FailureBook();
 
-  function channelOf(id: string): ChannelCore {
-    const channel = channels.get(id);
-    if (channel !== undefined) return channel;
-    throw new PosthornError("unknown-channel", "Cannot find the channel: the application has none of that id");
-  }
-
   function claimableOf(id: string): PassthroughChannel | undefined {
-    const channel = channelOf(id);
+    const channel = api.channelOf(id);
     return channel instanceof PassthroughChannel ? channel : undefined;
   }
 
   async function show(id: string): Promise<Response> {
-    const channel = channelOf(id);
+    const channel = api.channelOf(id);
     return api.json({ ...channel.info, stats: await channel.stats() });
   }
 
   async function write(request: Request, id: string): Promise<Response> {
-    const channel = channelOf(id);
+    const channel = api.channelOf(id);
     if (id === application.ledger.channel.id) {
       return problem("forbidden", { detail: "The ledger is written by the application alone" });
     }
@@ -87,9 +78,9 @@ export function addChannelRoutes(api: Api): void {
   async function read(request: Request, id: string): Promise<Response> {
     const { searchParams } = new URL(request.url);
     const reader = assertId(searchParams.get("reader") ?? undefined, "reader");
-    const limit = numberOf(searchParams, "limit", 1, MAX_LIMIT) ?? 10;
-    const after = numberOf(searchParams, "after", 0, Number.MAX_SAFE_INTEGER);
-    const channel = channelOf(id);
+    const limit = queryInteger(searchParams, "limit", 1, MAX_LIMIT) ?? 10;
+    const after = queryInteger(searchParams, "after", 0, Number.MAX_SAFE_INTEGER);
+    const channel = api.channelOf(id);
     if (channel instanceof WorkQueueChannel) return notReadable();
     return api.json(await channel.readPage(reader, { limit, ...given("after", after) }));
   }
@@ -157,7 +148,7 @@ export function addChannelRoutes(api: Api): void {
   }
 
   function stream(request: Request, id: string): Response | Promise<Response> {
-    const channel = channelOf(id);
+    const channel = api.channelOf(id);
     if (channel instanceof WorkQueueChannel) return notReadable();
     const { key } = channel;
     let handler = streams.get(key);
@@ -196,12 +187,6 @@ function readClaim(value: unknown, index: number): ClaimReference {
   const claim = { id: assertId(fields.any("id"), `${path}.id`), token: assertId(fields.any("token"), `${path}.token`) };
   fields.done();
   return claim;
-}
-
-function numberOf(query: URLSearchParams, name: string, minimum: number, maximum: number): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  return assertInteger(/^\d{1,16}$/.test(text) ? Number(text) : text, name, minimum, maximum);
 }
 
 function notClaimable(): Response {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { assertInteger, PosthornError, WorkQueueChannel } from "../../../core/mod.ts";
+import { type OutboxRow, PosthornError, WorkQueueChannel } from "../../../core/mod.ts";
 import { problem } from "../problem.ts";
 import type { Api } from "./api.ts";
-import { given } from "./api-input.ts";
+import { given, queryInteger } from "./api-input.ts";
 
 const MAX_LIMIT = 1_000;
 
@@ -34,16 +34,7 @@ export function addDeadLetterRoutes(api: Api): void {
     ]);
     const ofGroup = dead.filter(({ record }) => backendName === null || record.groupName === backendName);
     return api.json({
-      outgoing: outgoing.map(({ row, letter }) => ({
-        id: row.deliveryId,
-        messageId: row.message.id,
-        backendName: row.backendName,
-        ...given("recipient", row.recipient),
-        label: row.message.label,
-        message: row.message.message,
-        queuedAt: row.queuedAt,
-        ...letter.dead,
-      })),
+      outgoing: outgoing.map(({ row, letter }) => ({ ...factsOf(row), ...letter.dead })),
       incoming: incoming.map(({ id, senderId, timestamp, content, dead }) => ({
         id,
         backendName: senderId,
@@ -62,15 +53,7 @@ export function addDeadLetterRoutes(api: Api): void {
         at,
         attempts: await plans.attemptsOf(record.planId),
       }))),
-      held: held.map((row) => ({
-        id: row.deliveryId,
-        messageId: row.message.id,
-        backendName: row.backendName,
-        ...given("recipient", row.recipient),
-        label: row.message.label,
-        message: row.message.message,
-        queuedAt: row.queuedAt,
-      })),
+      held: held.map(factsOf),
     });
   }
 
@@ -82,10 +65,7 @@ export function addDeadLetterRoutes(api: Api): void {
   }
 
   function queueOf(id: string): WorkQueueChannel | undefined {
-    const channel = api.application.channels.get(id);
-    if (channel === undefined) {
-      throw new PosthornError("unknown-channel", "Cannot find the channel: the application has none of that id");
-    }
+    const channel = api.channelOf(id);
     return channel instanceof WorkQueueChannel ? channel : undefined;
   }
 
@@ -93,11 +73,8 @@ export function addDeadLetterRoutes(api: Api): void {
     const queue = queueOf(id);
     if (queue === undefined) return problem("not-claimable");
     const { searchParams } = new URL(request.url);
-    const after = searchParams.get("after");
-    const place = after === null
-      ? {}
-      : { after: assertInteger(/^\d{1,16}$/.test(after) ? Number(after) : after, "after", 0) };
-    return api.json({ messages: await queue.deadLetters({ limit: limitOf(searchParams), ...place }) });
+    const after = queryInteger(searchParams, "after", 0, Number.MAX_SAFE_INTEGER);
+    return api.json({ messages: await queue.deadLetters({ limit: limitOf(searchParams), ...given("after", after) }) });
   }
 
   async function redriveInQueue(id: string, message: string): Promise<Response> {
@@ -115,7 +92,19 @@ export function addDeadLetterRoutes(api: Api): void {
   api.route("/dead-letters/:id/redrive", { POST: (_request, { id = "" }) => redrive(id) });
 }
 
+/** What is told of a delivery. */
+function factsOf(row: OutboxRow) {
+  return {
+    id: row.deliveryId,
+    messageId: row.message.id,
+    backendName: row.backendName,
+    ...given("recipient", row.recipient),
+    label: row.message.label,
+    message: row.message.message,
+    queuedAt: row.queuedAt,
+  };
+}
+
 function limitOf(query: URLSearchParams): number {
-  const wanted = query.get("limit") ?? "100";
-  return assertInteger(/^\d{1,6}$/.test(wanted) ? Number(wanted) : wanted, "limit", 1, MAX_LIMIT);
+  return queryInteger(query, "limit", 1, MAX_LIMIT) ?? 100;
 }
